@@ -1,0 +1,26 @@
+/**
+ * The routine library's contract: names, attributes, operands, results. All floats are accumulated in f32
+ * (float64 backends: f64); a narrow float result is rounded once at the end.
+ *
+ * | routine | attrs | operands | results |
+ * |---|---|---|---|
+ * | matmul | – | a [Z…, M, K], b [Z…, K, N]: any strides (0 on broadcast batch axes); f32 f16 bf16, i32 (wraps) | [Z…, M, N] |
+ * | quantMatmul | format: int8 int4 int4sym nf4; group; activations: f32 i16 i8 | x [M, K], packed, scale, zero? (see `quant.ts`) | [M, N] |
+ * | conv | stride, padLow, padHigh (may be negative), lhsDilation, rhsDilation (one per spatial axis), groups | x [N, C, S…], w [O, C/groups, K…]; one to three spatial axes; cross-correlation | [N, O, S'…] |
+ * | attention | causal: none topLeft bottomRight; scale; mask: none bool float | q [B,H,T,D], k [B,G,S,D], v [B,G,S,E], mask? [B|1,H|1,T|1,S|1 by strides], length? i32 [] (keys in use) | out [B,H,T,E], lse f32 [B,H,T] |
+ * | attentionGrad | as attention | q, k, v, out, lse, dout, mask?, length? | dq, dk, dv |
+ * | scatterAdd | axis | x, index i32 (rank of x), updates (shape of index) | like x; out-of-range writes dropped; deterministic: updates added in row-major order |
+ * | sort | axis, descending | x | values, order i32; stable, NaN last (first when descending) |
+ * | cumulative | kind: sum prod max min; axis; exclusive; reverse | x | like x |
+ * | copy | – | x (any strides) | dense |
+ *
+ * matmul starts each block of K ≤ 256 at zero and adds the blocks in order, so that results depend on shapes alone:
+ * not on tiles, threads or strides. A row of attention that may see nothing gives zeros and lse = -Infinity.
+ */
+import type { RoutineName } from './ir.js'
+
+export const MATMUL_K_BLOCK = 256
+
+export const ROUTINE_NAMES: readonly RoutineName[] = [
+  'matmul', 'quantMatmul', 'attention', 'attentionGrad', 'conv', 'scatterAdd', 'sort', 'cumulative', 'copy',
+]
