@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { generate } from './generate.mjs'
+import generate from './generate.mjs'
 
 /** The repository's root folder. */
 export const root = fileURLToPath(new URL('../../', import.meta.url))
