@@ -1,0 +1,101 @@
+/** Opens the one backend that the command line names; no other is loaded. */
+import { type Backend, type Tensor } from '@tarazed/tensor'
+import { type HostTensor } from './hostTensor.js'
+
+/** What the backend did. */
+export interface Counts {
+  readonly programs: number
+  readonly steps: number
+  readonly kernels: number
+}
+
+/** Computes tensors for the cases. */
+export interface Machine {
+  readonly name: string
+  readonly flushToZero: boolean
+  /** What the tolerances of mathematical functions are multiplied with. */
+  readonly mathFactor: number
+  counts(): Counts
+  /** Evaluates tensors together and copies their values out. */
+  read(tensors: readonly Tensor[]): Promise<HostTensor[]>
+  close(): Promise<void>
+}
+
+/** The backend's name is unknown. */
+export class UnknownBackendError extends Error {
+  override readonly name = 'UnknownBackendError'
+}
+
+type Opener = () => Promise<Machine>
+
+/** `interpret` is no backend: it walks the graph without compiler, planner or kernels, as a third opinion. */
+const OPENERS: Record<string, Opener> = {
+  cpu: () => openPackage('@tarazed/kernels-cpu', 'openCpu', 1),
+  webgpu: () => openPackage('@tarazed/kernels-webgpu', 'openWebGpu', 4),
+  cuda: () => openPackage('@tarazed/kernels-cuda', 'openCuda', 2),
+  reference: openReferenceMachine,
+  interpret: openInterpreter,
+}
+
+/**
+ * @throws UnknownBackendError
+ * @throws BackendUnavailableError when it cannot be opened here
+ */
+export async function openMachine(name: string): Promise<Machine> {
+  if (!Object.hasOwn(OPENERS, name))
+    throw new UnknownBackendError(`goldens: --backend must be cpu, webgpu, cuda or reference, got ${name}`)
+  return OPENERS[name]()
+}
+
+async function openPackage(specifier: string, opener: string, mathFactor: number): Promise<Machine> {
+  // A computed specifier: packages of backends that nobody asked for may be absent.
+  const module = (await import(specifier)) as Record<string, (() => Promise<Backend>) | undefined>
+  const open = module[opener]
+  if (open === undefined) throw new UnknownBackendError(`goldens: ${specifier} has no ${opener}`)
+  return machineOf(await open(), mathFactor)
+}
+
+async function openReferenceMachine(): Promise<Machine> {
+  const { openReference } = await import('@tarazed/tensor')
+  return machineOf(await openReference(), 1)
+}
+
+async function machineOf(backend: Backend, mathFactor: number): Promise<Machine> {
+  const { evaluate, setDefaultBackend } = await import('@tarazed/tensor')
+  setDefaultBackend(backend)
+  return {
+    name: backend.name,
+    flushToZero: backend.capabilities.flushToZero,
+    mathFactor,
+    counts: () => ({
+      programs: backend.counters.programsRun,
+      steps: backend.counters.stepsRun,
+      kernels: backend.counters.kernelsCompiled,
+    }),
+    async read(tensors) {
+      await evaluate(...tensors)
+      return Promise.all(
+        tensors.map(async (tensor) => ({ dtype: tensor.dtype, shape: tensor.shape, bytes: await tensor.bytes() })),
+      )
+    },
+    close: () => backend.close(),
+  }
+}
+
+async function openInterpreter(): Promise<Machine> {
+  const { interpret } = await import('@tarazed/tensor/testing')
+  const { bytesOf } = await import('./hostTensor.js')
+  let runs = 0
+  return {
+    name: 'interpret',
+    flushToZero: false,
+    mathFactor: 1,
+    counts: () => ({ programs: runs, steps: runs, kernels: 0 }),
+    async read(tensors) {
+      runs++
+      const values = interpret(tensors, new Map(), { round: true })
+      return tensors.map(({ dtype, shape }, k) => ({ dtype, shape, bytes: bytesOf(values[k], dtype) }))
+    },
+    close: () => Promise.resolve(),
+  }
+}
