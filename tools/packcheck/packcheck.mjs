@@ -1,14 +1,17 @@
 // npm run check:packed: installs the tarballs of all published packages into an empty project outside the workspace and
-// uses them from there as a user would: imported by Node, by TypeScript (both resolutions) and by a Vite bundle.
-// Build first.
+// uses them from there as a user would: imported by Node, by TypeScript (both resolutions) and by a Vite bundle, which
+// then runs in a Chromium where there is one. Build first.
+import assert from 'node:assert/strict'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { build } from 'vite'
+import { findChromium, openPage } from './browser.mjs'
 import { entrySpecifiers, pack, publishedPackages, root, runOrThrow } from './packages.mjs'
 
 const packages = publishedPackages()
 const specifiers = packages.flatMap(({ manifest }) => entrySpecifiers(manifest))
+const exampleResult = { loss: 0.5, gradient: [-1, 0, 3], learned: true }
 const project = realpathSync(mkdtempSync(join(tmpdir(), 'tarazed-packcheck-')))
 
 const checks = [
@@ -19,7 +22,12 @@ const checks = [
   ['TypeScript, moduleResolution bundler', () => typecheck('ESNext', 'bundler')],
   ['TypeScript, moduleResolution node16', () => typecheck('Node16', 'node16')],
   ['Vite bundle', bundle],
+  ['the bundle in Chromium, cross-origin isolated', () => runInBrowser({ isolated: true })],
+  ['the bundle in Chromium, not isolated', () => runInBrowser({ isolated: false })],
 ]
+
+/** Thrown by a check that cannot be made here. */
+class Skipped extends Error {}
 
 let failed = 0
 try {
@@ -28,6 +36,10 @@ try {
       await check()
       console.log(`ok     ${name}`)
     } catch (error) {
+      if (error instanceof Skipped) {
+        console.log(`skip   ${name}: ${error.message}`)
+        continue
+      }
       failed += 1
       console.log(`FAILED ${name}\n${error.message}`)
       if (check === installTarballs) break
@@ -84,7 +96,12 @@ function importFromNode() {
 }
 
 function runExample() {
-  runOrThrow(process.execPath, ['example.js'], project)
+  assertExample(JSON.parse(runOrThrow(process.execPath, ['node.js'], project)))
+}
+
+/** The example's result, which every environment must reach. */
+function assertExample(result) {
+  assert.deepEqual(result, exampleResult)
 }
 
 function typecheck(module, moduleResolution) {
@@ -125,6 +142,14 @@ async function bundle() {
   if (scripts.length === 0) throw new Error('the bundle has no script')
   const serious = warnings.filter((text) => !text.includes('has been externalized for browser compatibility'))
   if (serious.length > 0) throw new Error(serious.join('\n'))
+}
+
+async function runInBrowser({ isolated }) {
+  const chromium = findChromium()
+  if (chromium === undefined) throw new Skipped('no Chromium here; TARAZED_CHROMIUM may name one')
+  const report = await openPage(chromium, join(project, 'dist'), { isolated })
+  if (report.error !== undefined) throw new Error(report.error)
+  assertExample(report.value)
 }
 
 function write(name, text) {

@@ -1,0 +1,3 @@
+import { example } from './example.js'
+
+console.log(JSON.stringify(await example()))
