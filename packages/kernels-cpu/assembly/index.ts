@@ -1,0 +1,6 @@
+/** The routine library: every export does work items begin … end-1 of one stage (src/routines/plan.ts). */
+export { copy } from './copy'
+export { matmulBlock, matmulPack } from './matmul'
+export { matmulI32 } from './matmulI32'
+export { matvec } from './matvec'
+export { scatterCopy, scatterFloat, scatterInteger, scatterNarrow, scatterWiden } from './scatterAdd'

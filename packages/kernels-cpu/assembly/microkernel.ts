@@ -1,0 +1,175 @@
+/**
+ * The 4×8 register block: eight accumulators, two loads of b and four broadcasts of a per step, which is what sixteen
+ * vector registers hold. Larger blocks spill. One step a turn: unrolling by two measured slower.
+ */
+
+/** a·b + c: one rounding with relaxed SIMD, two without. */
+export function madd(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c)
+  return f32x4.add(f32x4.mul(a, b), c)
+}
+
+/**
+ * c[4, 8] (+)= Σ a[k, 4] b[k, 8] over `depth` steps, both packed.
+ *
+ * @param c address of row 0; rows are `rowBytes` apart
+ * @param add whether to add to what c holds or to overwrite it
+ */
+export function blockPacked(depth: i32, a: usize, b: usize, c: usize, rowBytes: usize, add: bool): void {
+  let c00 = f32x4.splat(0)
+  let c01 = c00
+  let c10 = c00
+  let c11 = c00
+  let c20 = c00
+  let c21 = c00
+  let c30 = c00
+  let c31 = c00
+  const end = a + ((<usize>depth) << 4)
+  while (a != end) {
+    const b0 = v128.load(b)
+    const b1 = v128.load(b, 16)
+    const a0 = v128.load32_splat(a)
+    c00 = madd(a0, b0, c00)
+    c01 = madd(a0, b1, c01)
+    const a1 = v128.load32_splat(a, 4)
+    c10 = madd(a1, b0, c10)
+    c11 = madd(a1, b1, c11)
+    const a2 = v128.load32_splat(a, 8)
+    c20 = madd(a2, b0, c20)
+    c21 = madd(a2, b1, c21)
+    const a3 = v128.load32_splat(a, 12)
+    c30 = madd(a3, b0, c30)
+    c31 = madd(a3, b1, c31)
+    a += 16
+    b += 32
+  }
+  if (add) {
+    addTo(c, c00, c01)
+    addTo(c + rowBytes, c10, c11)
+    addTo(c + 2 * rowBytes, c20, c21)
+    addTo(c + 3 * rowBytes, c30, c31)
+  } else {
+    put(c, c00, c01)
+    put(c + rowBytes, c10, c11)
+    put(c + 2 * rowBytes, c20, c21)
+    put(c + 3 * rowBytes, c30, c31)
+  }
+}
+
+/**
+ * As `blockPacked`, with a read where it lies: row r begins at a0 … a3, steps are `aStep` bytes apart. The eight
+ * values of b for a step are consecutive, steps `bStep` bytes apart.
+ */
+export function blockStrided(
+  depth: i32,
+  a0: usize,
+  a1: usize,
+  a2: usize,
+  a3: usize,
+  aStep: usize,
+  b: usize,
+  bStep: usize,
+  c: usize,
+  rowBytes: usize,
+  add: bool,
+): void {
+  let c00 = f32x4.splat(0)
+  let c01 = c00
+  let c10 = c00
+  let c11 = c00
+  let c20 = c00
+  let c21 = c00
+  let c30 = c00
+  let c31 = c00
+  for (let left = depth; left != 0; left--) {
+    const b0 = v128.load(b)
+    const b1 = v128.load(b, 16)
+    const x0 = v128.load32_splat(a0)
+    c00 = madd(x0, b0, c00)
+    c01 = madd(x0, b1, c01)
+    const x1 = v128.load32_splat(a1)
+    c10 = madd(x1, b0, c10)
+    c11 = madd(x1, b1, c11)
+    const x2 = v128.load32_splat(a2)
+    c20 = madd(x2, b0, c20)
+    c21 = madd(x2, b1, c21)
+    const x3 = v128.load32_splat(a3)
+    c30 = madd(x3, b0, c30)
+    c31 = madd(x3, b1, c31)
+    a0 += aStep
+    a1 += aStep
+    a2 += aStep
+    a3 += aStep
+    b += bStep
+  }
+  if (add) {
+    addTo(c, c00, c01)
+    addTo(c + rowBytes, c10, c11)
+    addTo(c + 2 * rowBytes, c20, c21)
+    addTo(c + 3 * rowBytes, c30, c31)
+  } else {
+    put(c, c00, c01)
+    put(c + rowBytes, c10, c11)
+    put(c + 2 * rowBytes, c20, c21)
+    put(c + 3 * rowBytes, c30, c31)
+  }
+}
+
+function put(c: usize, low: v128, high: v128): void {
+  v128.store(c, low)
+  v128.store(c, high, 16)
+}
+
+function addTo(c: usize, low: v128, high: v128): void {
+  v128.store(c, f32x4.add(v128.load(c), low))
+  v128.store(c, f32x4.add(v128.load(c, 16), high), 16)
+}
+
+/** Bytes of the block that an edge of the matrix is computed in. */
+export const EDGE_BYTES: usize = 128
+
+/** Moves rows × columns of a 4×8 block to c, whose rows and columns are `rowBytes` and `columnBytes` apart. */
+export function storeEdge(
+  edge: usize,
+  c: usize,
+  rowBytes: usize,
+  columnBytes: usize,
+  rows: i32,
+  columns: i32,
+  add: bool,
+): void {
+  for (let row = 0; row < rows; row++) {
+    let to = c + <usize>row * rowBytes
+    let from = edge + ((<usize>row) << 5)
+    for (let column = 0; column < columns; column++) {
+      const value = load<f32>(from)
+      store<f32>(to, add ? load<f32>(to) + value : value)
+      to += columnBytes
+      from += 4
+    }
+  }
+}
+
+/** Moves a whole 4×8 block to a c whose rows lie side by side: eight columns of four, `columnBytes` apart. */
+export function storeTransposed(edge: usize, c: usize, columnBytes: usize, add: bool): void {
+  for (let half = 0; half < 2; half++) {
+    const r0 = v128.load(edge)
+    const r1 = v128.load(edge, 32)
+    const r2 = v128.load(edge, 64)
+    const r3 = v128.load(edge, 96)
+    const low01 = v128.shuffle<i32>(r0, r1, 0, 4, 1, 5)
+    const high01 = v128.shuffle<i32>(r0, r1, 2, 6, 3, 7)
+    const low23 = v128.shuffle<i32>(r2, r3, 0, 4, 1, 5)
+    const high23 = v128.shuffle<i32>(r2, r3, 2, 6, 3, 7)
+    storeColumn(c, v128.shuffle<i64>(low01, low23, 0, 2), add)
+    storeColumn(c + columnBytes, v128.shuffle<i64>(low01, low23, 1, 3), add)
+    storeColumn(c + 2 * columnBytes, v128.shuffle<i64>(high01, high23, 0, 2), add)
+    storeColumn(c + 3 * columnBytes, v128.shuffle<i64>(high01, high23, 1, 3), add)
+    edge += 16
+    c += 4 * columnBytes
+  }
+}
+
+function storeColumn(c: usize, value: v128, add: bool): void {
+  v128.store(c, add ? f32x4.add(v128.load(c), value) : value)
+}
