@@ -1,0 +1,52 @@
+/** Keys and values of tokens already seen, in buffers of a fixed size. */
+import { ArgumentError, type DType, type Tensor, minimum, rem, updateSlice, zeros } from '@tarazed/tensor'
+
+/**
+ * One layer's cache. Position p lies at row p mod capacity, so the newest `capacity` tokens are kept. Keys are stored after
+ * their rotary embedding. Donate it to a compiled step: then only the new row is written.
+ */
+export interface KvCache {
+  /** [B, G, capacity, D] */
+  readonly k: Tensor
+  /** [B, G, capacity, D] */
+  readonly v: Tensor
+}
+
+export interface KvCacheOptions {
+  readonly batch: number
+  readonly kvHeads: number
+  readonly headDim: number
+  readonly capacity: number
+  readonly dtype?: DType
+}
+
+/** An empty cache. */
+export function kvCache({ batch, kvHeads, headDim, capacity, dtype = 'f32' }: KvCacheOptions): KvCache {
+  const shape = [batch, kvHeads, capacity, headDim]
+  return { k: zeros(shape, { dtype }), v: zeros(shape, { dtype }) }
+}
+
+/** What a layer attends to after a token was added. */
+export interface CachedKeys {
+  readonly cache: KvCache
+  /** i32 []: rows in use. */
+  readonly length: Tensor
+}
+
+/**
+ * The cache with one more token.
+ *
+ * @param k [B, G, 1, D], rotated; v [B, G, 1, D]
+ * @param position i32 []: tokens seen before
+ * @throws ArgumentError for more than one token
+ */
+export function appendToken(cache: KvCache, k: Tensor, v: Tensor, position: Tensor): CachedKeys {
+  if (k.shape[2] !== 1)
+    throw new ArgumentError(`appendToken: takes one token at a time, got k [${k.shape.join(', ')}]; axis 2 counts tokens`)
+  const capacity = cache.k.shape[2]
+  const starts = [0, 0, rem(position, capacity), 0]
+  return {
+    cache: { k: updateSlice(cache.k, k, starts), v: updateSlice(cache.v, v, starts) },
+    length: minimum(position.add(1), capacity),
+  }
+}

@@ -1,0 +1,47 @@
+import { type DType, type Tensor, embedding, matmul } from '@tarazed/tensor'
+import { type Initializer, normal } from '../initializers.js'
+import { Module } from '../module.js'
+
+export interface EmbeddingOptions {
+  readonly numEmbeddings: number
+  readonly features: number
+  readonly key: Tensor
+  readonly weightInit?: Initializer
+  readonly dtype?: DType
+}
+
+/** A table of vectors. */
+export class Embedding extends Module {
+  /** @param weight [numEmbeddings, features] */
+  constructor(readonly weight: Tensor) {
+    super()
+  }
+
+  static init({
+    numEmbeddings,
+    features,
+    key,
+    weightInit = normal({ std: 1 }),
+    dtype = 'f32',
+  }: EmbeddingOptions): Embedding {
+    return new Embedding(weightInit(key, [numEmbeddings, features], dtype))
+  }
+
+  /**
+   * @param index i32 [...]
+   * @returns [..., features]
+   */
+  forward(index: Tensor): Tensor {
+    return embedding(this.weight, index)
+  }
+
+  /**
+   * Logits with the table as output layer (tied embeddings).
+   *
+   * @param x [..., features]
+   * @returns [..., numEmbeddings]
+   */
+  attend(x: Tensor): Tensor {
+    return matmul(x, this.weight.transpose())
+  }
+}

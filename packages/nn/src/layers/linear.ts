@@ -1,0 +1,49 @@
+import { type DType, ShapeError, type Tensor, matmul, zeros } from '@tarazed/tensor'
+import { type Initializer, lecunNormal } from '../initializers.js'
+import { Module } from '../module.js'
+
+export interface LinearOptions {
+  readonly inFeatures: number
+  readonly outFeatures: number
+  readonly bias?: boolean
+  readonly key: Tensor
+  readonly weightInit?: Initializer
+  readonly dtype?: DType
+}
+
+/** y = x Wᵀ + b */
+export class Linear extends Module {
+  /** @param weight [outFeatures, inFeatures]; @param bias [outFeatures] or null */
+  constructor(
+    readonly weight: Tensor,
+    readonly bias: Tensor | null,
+  ) {
+    super()
+  }
+
+  /** The bias starts at zero. */
+  static init({
+    inFeatures,
+    outFeatures,
+    bias = true,
+    key,
+    weightInit = lecunNormal(),
+    dtype = 'f32',
+  }: LinearOptions): Linear {
+    return new Linear(weightInit(key, [outFeatures, inFeatures], dtype), bias ? zeros([outFeatures], { dtype }) : null)
+  }
+
+  /**
+   * @param x [..., inFeatures]
+   * @returns [..., outFeatures]
+   */
+  forward(x: Tensor): Tensor {
+    const inFeatures = this.weight.shape[1]
+    if (x.shape.at(-1) !== inFeatures)
+      throw new ShapeError(
+        `Linear: the last axis of x has ${inFeatures} features, got [${x.shape.join(', ')}] for weight [${this.weight.shape.join(', ')}]`,
+      )
+    const y = matmul(x, this.weight.transpose())
+    return this.bias === null ? y : y.add(this.bias)
+  }
+}

@@ -1,0 +1,78 @@
+import { type DType, type Tensor, groupNorm, layerNorm, ones, rmsNorm, zeros } from '@tarazed/tensor'
+import { Module } from '../module.js'
+
+export interface NormOptions {
+  readonly features: number
+  readonly eps?: number
+  readonly dtype?: DType
+}
+
+/** (x - mean)/√(variance + eps) · weight + bias over the last axis; biased variance. */
+export class LayerNorm extends Module {
+  /** @param weight [features]; @param bias [features] or null */
+  constructor(
+    readonly weight: Tensor,
+    readonly bias: Tensor | null,
+    readonly eps: number,
+  ) {
+    super()
+  }
+
+  static init({ features, eps = 1e-5, bias = true, dtype = 'f32' }: NormOptions & { readonly bias?: boolean }) {
+    return new LayerNorm(ones([features], { dtype }), bias ? zeros([features], { dtype }) : null, eps)
+  }
+
+  /** @param x [..., features] */
+  forward(x: Tensor): Tensor {
+    return layerNorm(x, this.weight, this.bias, { axes: 1, eps: this.eps })
+  }
+}
+
+/** x/√(mean(x²) + eps) · weight over the last axis. */
+export class RMSNorm extends Module {
+  /** @param weight [features] */
+  constructor(
+    readonly weight: Tensor,
+    readonly eps: number,
+  ) {
+    super()
+  }
+
+  static init({ features, eps = 1e-5, dtype = 'f32' }: NormOptions): RMSNorm {
+    return new RMSNorm(ones([features], { dtype }), eps)
+  }
+
+  /** @param x [..., features] */
+  forward(x: Tensor): Tensor {
+    return rmsNorm(x, this.weight, { eps: this.eps })
+  }
+}
+
+export interface GroupNormOptions {
+  readonly groups: number
+  readonly channels: number
+  readonly eps?: number
+  readonly dtype?: DType
+}
+
+/** Normalises every group of channels of every sample, then scales and shifts each channel. */
+export class GroupNorm extends Module {
+  /** @param weight [channels]; @param bias [channels] */
+  constructor(
+    readonly weight: Tensor,
+    readonly bias: Tensor,
+    readonly groups: number,
+    readonly eps: number,
+  ) {
+    super()
+  }
+
+  static init({ groups, channels, eps = 1e-5, dtype = 'f32' }: GroupNormOptions): GroupNorm {
+    return new GroupNorm(ones([channels], { dtype }), zeros([channels], { dtype }), groups, eps)
+  }
+
+  /** @param x [N, channels, ...] */
+  forward(x: Tensor): Tensor {
+    return groupNorm(x, this.weight, this.bias, { groups: this.groups, eps: this.eps })
+  }
+}

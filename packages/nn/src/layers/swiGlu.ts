@@ -1,0 +1,39 @@
+import { type DType, type Tensor, random, swiglu, unstack } from '@tarazed/tensor'
+import type { Initializer } from '../initializers.js'
+import { Module } from '../module.js'
+import { Linear } from './linear.js'
+
+export interface SwiGLUOptions {
+  readonly features: number
+  readonly hidden: number
+  readonly bias?: boolean
+  readonly key: Tensor
+  readonly weightInit?: Initializer
+  readonly dtype?: DType
+}
+
+/** The gated feed-forward layer of LLaMA: down(silu(gate(x)) · up(x)) (arXiv 2002.05202). */
+export class SwiGLU extends Module {
+  constructor(
+    readonly gate_proj: Linear,
+    readonly up_proj: Linear,
+    readonly down_proj: Linear,
+  ) {
+    super()
+  }
+
+  static init({ features, hidden, bias = false, key, weightInit, dtype }: SwiGLUOptions): SwiGLU {
+    const [gateKey, upKey, downKey] = unstack(random.split(key, 3))
+    const common = { bias, weightInit, dtype }
+    return new SwiGLU(
+      Linear.init({ inFeatures: features, outFeatures: hidden, key: gateKey, ...common }),
+      Linear.init({ inFeatures: features, outFeatures: hidden, key: upKey, ...common }),
+      Linear.init({ inFeatures: hidden, outFeatures: features, key: downKey, ...common }),
+    )
+  }
+
+  /** @param x [..., features] */
+  forward(x: Tensor): Tensor {
+    return this.down_proj.forward(swiglu(this.gate_proj.forward(x), this.up_proj.forward(x)))
+  }
+}

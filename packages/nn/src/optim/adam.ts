@@ -1,0 +1,71 @@
+/** Adam and AdamW. */
+import type { Tensor } from '@tarazed/tensor'
+import { decayed, shrinkage, shrunk } from './decay.js'
+import { type CommonOptions, type OneParameter, type Optimizer, type UpdateClock, optimizerFrom } from './optimizer.js'
+
+export interface AdamOptions extends CommonOptions {
+  /** Decay rates of the averages of g and g². */
+  readonly betas?: readonly [number, number]
+  readonly eps?: number
+  /** Divides by the largest average of g² so far. */
+  readonly amsgrad?: boolean
+}
+
+/**
+ * Adam (arXiv 1412.6980) as in torch.optim: weight decay is added to the gradient, eps after the bias-corrected root.
+ *
+ * m ← β₁m + (1-β₁)g;  v ← β₂v + (1-β₂)g²;  p ← p - lr · m/(1-β₁ᵗ) / (√(v/(1-β₂ᵗ)) + eps)
+ */
+export function adam({ weightDecay = 0, ...options }: AdamOptions = {}): Optimizer {
+  return adamLike('adam', { ...options, weightDecay }, 'coupled')
+}
+
+/** AdamW (arXiv 1711.05101): Adam whose decay is a factor 1 - lr·λ on the parameter, ahead of the step. */
+export function adamw({ weightDecay = 0.01, ...options }: AdamOptions = {}): Optimizer {
+  return adamLike('adamw', { ...options, weightDecay }, 'decoupled')
+}
+
+/**
+ * One parameter is one pointwise chain: p, m and v from p, g, m, v and the scalars of `share`, so that a compiled update
+ * is one step for each parameter.
+ */
+function adamLike(
+  name: string,
+  { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0, amsgrad = false, decayFor }: AdamOptions,
+  decay: 'coupled' | 'decoupled',
+): Optimizer {
+  const [beta1, beta2] = betas
+  const share = ({ t, lr }: UpdateClock) => ({
+    stepSize: lr.div(biasCorrection(beta1, t)),
+    rootScale: biasCorrection(beta2, t).rsqrt(),
+    shrink: decay === 'decoupled' ? shrinkage(lr, weightDecay) : undefined,
+  })
+  type Shared = ReturnType<typeof share>
+
+  const apply = (one: OneParameter, { stepSize, rootScale, shrink }: Shared) => {
+    const grad = decay === 'coupled' ? decayed(one, weightDecay, decayFor) : one.grad
+    const mean = one.slots.exp_avg.mul(beta1).add(grad.mul(1 - beta1))
+    const square = one.slots.exp_avg_sq.mul(beta2).add(grad.square().mul(1 - beta2))
+    const largest = amsgrad ? one.slots.max_exp_avg_sq.maximum(square) : square
+    const step = mean.mul(stepSize).div(largest.sqrt().mul(rootScale).add(eps))
+    const slots = { exp_avg: mean, exp_avg_sq: square, ...(amsgrad && { max_exp_avg_sq: largest }) }
+    return { parameter: shrunk(one, shrink, decayFor).sub(step), slots }
+  }
+
+  return optimizerFrom<Shared>({
+    name,
+    lr,
+    slotShapes: (_name, { shape }) => ({
+      exp_avg: shape,
+      exp_avg_sq: shape,
+      ...(amsgrad && { max_exp_avg_sq: shape }),
+    }),
+    share,
+    apply,
+  })
+}
+
+/** 1 - βᵗ as -expm1(t·ln β): with β = 0.999 the plain difference keeps only four digits in f32. */
+function biasCorrection(beta: number, t: Tensor): Tensor {
+  return t.mul(Math.log(beta)).expm1().neg()
+}

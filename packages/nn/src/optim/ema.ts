@@ -1,0 +1,49 @@
+/** Moving averages of parameters. */
+import { type Tensor, cast, flattenTree, mapTree, scalar, zeros } from '@tarazed/tensor'
+
+export interface EmaOptions {
+  readonly decay: number
+  /** Starts at 0 and divides by 1 - decayᵗ, instead of starting at the first parameters. */
+  readonly debias?: boolean
+}
+
+export interface EmaState<P> {
+  /** i32 []: updates done. */
+  readonly step: Tensor
+  /** f32, in the tree of the parameters. */
+  readonly average: P
+}
+
+export interface Ema {
+  init<P>(params: P): EmaState<P>
+  update<P>(params: P, state: EmaState<P>): EmaState<P>
+  /** The averaged parameters, f32. */
+  value<P>(state: EmaState<P>): P
+}
+
+/** average ← decay·average + (1 - decay)·value */
+export function ema({ decay, debias = false }: EmaOptions): Ema {
+  return {
+    init: (params) => ({
+      step: scalar(0, { dtype: 'i32' }),
+      average: mapTree(params, (leaf) => (debias ? zeros(leaf.shape) : copyOf(leaf))),
+    }),
+    update: (params, { step, average }) => {
+      const values = flattenTree(params).leaves
+      let at = 0
+      const next = mapTree(average, (old) => old.mul(decay).add(cast(values[at++], 'f32').mul(1 - decay)))
+      return { step: step.add(1), average: next }
+    },
+    value: ({ step, average }) => {
+      if (!debias) return average
+      // 1 - decayᵗ without cancellation; see biasCorrection in adam.ts
+      const correction = cast(step, 'f32').mul(Math.log(decay)).expm1().neg()
+      return mapTree(average, (leaf) => leaf.div(correction))
+    },
+  }
+}
+
+/** Another tensor with the same values: the average and the parameters may both be donated to one step. */
+function copyOf(leaf: Tensor): Tensor {
+  return cast(leaf, 'f32').mul(1)
+}

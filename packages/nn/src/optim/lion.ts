@@ -1,0 +1,35 @@
+/** Lion: the sign of an interpolated momentum. */
+import { shrinkage, shrunk } from './decay.js'
+import { type CommonOptions, type OneParameter, type Optimizer, type UpdateClock, optimizerFrom } from './optimizer.js'
+
+export interface LionOptions extends CommonOptions {
+  readonly betas?: readonly [number, number]
+}
+
+/**
+ * c = β₁m + (1-β₁)g;  p ← (1 - lr·λ)p - lr·sign(c);  m ← β₂m + (1-β₂)g
+ * @source arXiv 2302.06675, algorithm 2
+ */
+export function lion({ lr = 1e-4, betas = [0.9, 0.99], weightDecay = 0, decayFor }: LionOptions = {}): Optimizer {
+  const [beta1, beta2] = betas
+  const share = ({ lr }: UpdateClock) => ({ lr, shrink: shrinkage(lr, weightDecay) })
+  type Shared = ReturnType<typeof share>
+
+  const apply = (one: OneParameter, { lr, shrink }: Shared) => {
+    const momentum = one.slots.exp_avg
+    const direction = momentum
+      .mul(beta1)
+      .add(one.grad.mul(1 - beta1))
+      .sign()
+    const next = momentum.mul(beta2).add(one.grad.mul(1 - beta2))
+    return { parameter: shrunk(one, shrink, decayFor).sub(direction.mul(lr)), slots: { exp_avg: next } }
+  }
+
+  return optimizerFrom<Shared>({
+    name: 'lion',
+    lr,
+    slotShapes: (_name, { shape }) => ({ exp_avg: shape }),
+    share,
+    apply,
+  })
+}

@@ -1,0 +1,174 @@
+/**
+ * What an optimiser is, and how one is made from a formula for a single parameter.
+ *
+ * The files beside this one (`sgd.ts`, `adam.ts`, …) hold formulas only; walking the tree, slots, precision and checks are here.
+ */
+import { ArgumentError, DTypeError, ShapeError, type Tensor, cast, flattenTree, scalar, zeros } from '@tarazed/tensor'
+import { parameterName } from '../parameterNames.js'
+import { type Rate, rateAt } from './schedule.js'
+
+/** Tensors by parameter name. */
+export type NamedTensors = Readonly<Record<string, Tensor>>
+
+/** All that an optimiser remembers. Plain data: an argument and a result of compiled functions, and what a checkpoint stores. */
+export interface OptimizerState {
+  /** i32 []: updates done. */
+  readonly step: Tensor
+  /** What is kept for every parameter, in f32: kind of slot → parameter name → tensor. Kinds are named as in torch.optim. */
+  readonly slots: Readonly<Record<string, NamedTensors>>
+}
+
+/** A pair of pure functions. `params` and `grads` are trees of one structure: a record of tensors, a module, nested ones. */
+export interface Optimizer {
+  readonly name: string
+  /** The state before the first update. */
+  init(params: unknown): OptimizerState
+  /**
+   * One update.
+   *
+   * @returns new parameters, in the tree, shapes and dtypes of `params`, and the new state
+   * @throws ShapeError, DTypeError or ArgumentError when a parameter, its gradient and the state do not belong together
+   */
+  update<P>(params: P, grads: P, state: OptimizerState): { params: P; state: OptimizerState }
+}
+
+/** Which parameters are decayed. */
+export type DecayFor = (name: string, parameter: Tensor) => boolean
+
+/** Decays matrices and larger tensors, leaves out biases and the weights of norms. */
+export const matricesOnly: DecayFor = (_name, parameter) => parameter.rank >= 2
+
+/** Options that every optimiser has. */
+export interface CommonOptions {
+  /** Learning rate: a number, a rank-0 f32 tensor, or a schedule of the number of updates done before. */
+  readonly lr?: Rate
+  readonly weightDecay?: number
+  /** Default: every parameter. */
+  readonly decayFor?: DecayFor
+}
+
+/** Values that all parameters share in one update, made once. */
+export interface UpdateClock {
+  /** f32 []: the number of this update, from 1. */
+  readonly t: Tensor
+  /** f32 []: the learning rate of this update. */
+  readonly lr: Tensor
+}
+
+/** The formula of an optimiser for one parameter; every value it sees is f32. `Shared` is what it computes once an update. */
+export interface ParameterRule<Shared> {
+  readonly name: string
+  readonly lr: Rate
+  /**
+   * The slots of a parameter by kind, with their shapes; they start at zero.
+   * @throws ShapeError for a parameter that the rule cannot update
+   */
+  slotShapes(name: string, parameter: Tensor): Readonly<Record<string, readonly number[]>>
+  share(clock: UpdateClock): Shared
+  apply(one: OneParameter, shared: Shared): { readonly parameter: Tensor; readonly slots: NamedTensors }
+}
+
+/** What a rule gets for one parameter. */
+export interface OneParameter {
+  readonly name: string
+  readonly parameter: Tensor
+  readonly grad: Tensor
+  /** By kind, as `slotShapes` lists them. */
+  readonly slots: NamedTensors
+}
+
+/** Makes an optimiser of a rule. */
+export function optimizerFrom<Shared>(rule: ParameterRule<Shared>): Optimizer {
+  return {
+    name: rule.name,
+    init: (params) => initialState(rule, params),
+    update: (params, grads, state) => updateAll(rule, params, grads, state),
+  }
+}
+
+type MutableSlots = Record<string, Record<string, Tensor>>
+
+function initialState<Shared>(rule: ParameterRule<Shared>, params: unknown): OptimizerState {
+  const slots: MutableSlots = {}
+  for (const [name, parameter] of namedLeaves(rule.name, params))
+    for (const [kind, shape] of Object.entries(rule.slotShapes(name, parameter)))
+      (slots[kind] ??= {})[name] = zeros(shape)
+  return { step: scalar(0, { dtype: 'i32' }), slots }
+}
+
+function updateAll<Shared, P>(
+  rule: ParameterRule<Shared>,
+  params: P,
+  grads: P,
+  state: OptimizerState,
+): { params: P; state: OptimizerState } {
+  const parameters = namedLeaves(rule.name, params)
+  const gradients = gradientsFor(rule.name, parameters, grads)
+  const done = cast(state.step, 'f32')
+  const shared = rule.share({ t: done.add(1), lr: rateAt(rule.lr, done) })
+  const slots: MutableSlots = {}
+  const updated = parameters.map(([name, parameter], k) => {
+    const before = slotsOf(rule, state, name, parameter)
+    const one = { name, parameter: cast(parameter, 'f32'), grad: cast(gradients[k], 'f32'), slots: before }
+    const after = rule.apply(one, shared)
+    for (const [kind, value] of Object.entries(after.slots)) (slots[kind] ??= {})[name] = value
+    return cast(after.parameter, parameter.dtype)
+  })
+  return { params: flattenTree(params).def.build(updated) as P, state: { step: state.step.add(1), slots } }
+}
+
+/**
+ * Every tensor of a tree of parameters with its name.
+ * @throws DTypeError for a tensor that has no gradient
+ */
+export function namedLeaves(optimizer: string, tree: unknown): [string, Tensor][] {
+  const { leaves, def } = flattenTree(tree)
+  return leaves.map((leaf, k) => {
+    const name = parameterName(def.paths[k])
+    if (leaf.dtype !== 'f32' && leaf.dtype !== 'bf16' && leaf.dtype !== 'f16')
+      throw new DTypeError(
+        `${optimizer}: parameters are f32, bf16 or f16, got ${leaf.dtype} for ${name}; keep it out of the tree that is trained`,
+      )
+    return [name, leaf]
+  })
+}
+
+function gradientsFor(optimizer: string, parameters: readonly [string, Tensor][], grads: unknown): Tensor[] {
+  const byName = new Map(namedLeaves(optimizer, grads))
+  const known = new Set(parameters.map(([name]) => name))
+  for (const name of byName.keys())
+    if (!known.has(name))
+      throw new ArgumentError(`${optimizer}.update: got a gradient for ${name}, which is none of the parameters`)
+  return parameters.map(([name, parameter]) => {
+    const gradient = byName.get(name)
+    if (gradient === undefined)
+      throw new ArgumentError(`${optimizer}.update: every parameter needs a gradient, got none for ${name}`)
+    if (!sameShape(gradient.shape, parameter.shape))
+      throw new ShapeError(
+        `${optimizer}.update: a gradient has the shape of its parameter, got [${gradient.shape.join(', ')}] for ${name} of [${parameter.shape.join(', ')}]`,
+      )
+    return gradient
+  })
+}
+
+function slotsOf<Shared>(
+  rule: ParameterRule<Shared>,
+  state: OptimizerState,
+  name: string,
+  parameter: Tensor,
+): NamedTensors {
+  const own: Record<string, Tensor> = {}
+  for (const [kind, shape] of Object.entries(rule.slotShapes(name, parameter))) {
+    const slot = state.slots[kind]?.[name]
+    if (slot === undefined || !sameShape(slot.shape, shape))
+      throw new ArgumentError(
+        `${rule.name}.update: the state keeps ${kind} [${shape.join(', ')}] for ${name}, got ${slot === undefined ? 'none' : `[${slot.shape.join(', ')}]`}; make the state with init(params) of this optimiser and these parameters`,
+      )
+    own[kind] = slot
+  }
+  return own
+}
+
+function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((extent, k) => extent === b[k])
+}

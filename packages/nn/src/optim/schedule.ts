@@ -1,0 +1,130 @@
+/**
+ * Learning rates over a run, as functions built from tensor operators, so that a compiled step needs no new trace.
+ *
+ * A schedule is asked with the number n of updates done before the update at hand (0 in the first), or of samples.
+ */
+import { ArgumentError, type Tensor, minimum, scalar, where } from '@tarazed/tensor'
+
+/** From the count so far (f32 []) to the rate (f32 []). */
+export type Schedule = (count: Tensor) => Tensor
+
+/** A learning rate: fixed, computed elsewhere (f32 []), or a schedule. */
+export type Rate = number | Tensor | Schedule
+
+/** The rate at a count. */
+export function rateAt(rate: Rate, count: Tensor): Tensor {
+  if (typeof rate === 'function') return rate(count)
+  return typeof rate === 'number' ? scalar(rate) : rate
+}
+
+export interface WarmupOptions {
+  /** The highest rate, reached after the warm-up. */
+  readonly peak: number
+  /** The rate at count 0, when there is a warm-up. */
+  readonly init?: number
+  /** Counts until the peak. */
+  readonly warmup?: number
+  /** Give it to count in samples: warmup, total and decay are samples then, and an update is this many. */
+  readonly samplesPerStep?: number
+}
+
+export interface DecayOptions extends WarmupOptions {
+  /** The lowest rate, kept from `total` on. */
+  readonly end?: number
+  /** The count at which the rate has come down; a rank-0 f32 tensor when it is not known ahead. */
+  readonly total: number | Tensor
+}
+
+/** The same rate always. */
+export function constant(rate: number): Schedule {
+  return () => scalar(rate)
+}
+
+/** After the warm-up, a straight line from peak to end. */
+export function linear({ end = 0, total, ...warm }: DecayOptions): Schedule {
+  checkTotal('linear', total, warm.warmup ?? 0)
+  return withWarmup('linear', warm, (n, w) => between(end, warm.peak, progress(n, w, total).neg().add(1)))
+}
+
+/** After the warm-up, half a cosine from peak to end: end + (peak - end) · ½(1 + cos πr). */
+export function cosine({ end = 0, total, ...warm }: DecayOptions): Schedule {
+  checkTotal('cosine', total, warm.warmup ?? 0)
+  return withWarmup('cosine', warm, (n, w) => between(end, warm.peak, halfCosine(progress(n, w, total))))
+}
+
+export interface WsdOptions extends DecayOptions {
+  /** How many counts before `total` the decay begins. */
+  readonly decay: number
+  /** The way down over r in [0, 1]: 1 - r, ½(1 + cos πr), 2·½ʳ - 1, or 1 - √r. */
+  readonly shape?: 'linear' | 'cosine' | 'exponential' | 'minusSqrt'
+}
+
+/** Warm-up, stable, decay: the peak until `total - decay`, then down to end. */
+export function wsd({ end = 0, total, decay, shape = 'linear', ...warm }: WsdOptions): Schedule {
+  checkTotal('wsd', total, (warm.warmup ?? 0) + decay)
+  const start = typeof total === 'number' ? total - decay : total.sub(decay)
+  return withWarmup('wsd', warm, (n) => between(end, warm.peak, wayDown(progress(n, start, total), shape)))
+}
+
+/** After the warm-up, max(end, peak·√warmup/√n). */
+export function inverseSqrt({ end = 0, ...warm }: WarmupOptions & { readonly end?: number }): Schedule {
+  return withWarmup('inverseSqrt', warm, (n, w) =>
+    n
+      .maximum(Math.max(w, 1))
+      .rsqrt()
+      .mul(warm.peak * Math.sqrt(Math.max(w, 1)))
+      .maximum(end),
+  )
+}
+
+/** init + (peak - init)·n/warmup while n < warmup, `after(n, warmup)` from then on. */
+function withWarmup(
+  name: string,
+  { peak, init = 0, warmup = 0, samplesPerStep = 1 }: WarmupOptions,
+  after: (n: Tensor, warmup: number) => Tensor,
+): Schedule {
+  if (!(warmup >= 0)) throw new ArgumentError(`${name}: warmup is a count of at least 0, got ${warmup}`)
+  if (!(samplesPerStep > 0)) throw new ArgumentError(`${name}: samplesPerStep is positive, got ${samplesPerStep}`)
+  return (count) => {
+    const n = samplesPerStep === 1 ? count : count.mul(samplesPerStep)
+    if (warmup === 0) return after(n, 0)
+    const rising = n.mul((peak - init) / warmup).add(init)
+    return where(n.less(warmup), rising, after(n, warmup))
+  }
+}
+
+/** How far n is from `start` to `total`, cut to [0, 1]. */
+function progress(n: Tensor, start: number | Tensor, total: number | Tensor): Tensor {
+  const span = typeof total === 'number' && typeof start === 'number' ? total - start : minus(total, start)
+  return minimum(n.sub(start).div(span), 1).maximum(0)
+}
+
+function minus(a: number | Tensor, b: number | Tensor): Tensor {
+  return typeof a === 'number' ? (b as Tensor).neg().add(a) : a.sub(b)
+}
+
+function between(low: number, high: number, share: Tensor): Tensor {
+  return share.mul(high - low).add(low)
+}
+
+function halfCosine(r: Tensor): Tensor {
+  return r.mul(Math.PI).cos().add(1).mul(0.5)
+}
+
+function wayDown(r: Tensor, shape: NonNullable<WsdOptions['shape']>): Tensor {
+  switch (shape) {
+    case 'linear':
+      return r.neg().add(1)
+    case 'cosine':
+      return halfCosine(r)
+    case 'exponential':
+      return r.mul(-Math.LN2).exp().mul(2).sub(1)
+    case 'minusSqrt':
+      return r.sqrt().neg().add(1)
+  }
+}
+
+function checkTotal(name: string, total: number | Tensor, least: number): void {
+  if (typeof total === 'number' && !(total > least))
+    throw new ArgumentError(`${name}: total counts the whole run, so it is more than ${least}, got ${total}`)
+}
