@@ -3,8 +3,8 @@ import type { ExprBuilder, ExprId } from './builder.js'
 
 /** sin(r)/r = 1 + r²·(…) on |r| ≤ π/2, relative error 6.2e-9. */
 const SINE = [1, -0.16666659712791443, 0.008333069272339344, -0.00019809773948509246, 2.606081807243754e-6]
-/** π in parts whose products with integers below 2^16 are exact. */
-const PI_PARTS = splitConstant(Math.PI, [8, 8, 8])
+/** π in parts whose products with integers below 2^17 (or halves below 2^16) are exact: enough for angles to 2^17. */
+const PI_PARTS = splitConstant(Math.PI, [7, 7, 7, 7])
 /**
  * Largest |x| that is reduced; NaN beyond. Neighbouring f32 numbers there are half a radian apart, and the rounding
  * trick ends soon after: a NaN is seen, a wrong number is not. To 2^17 results are right to the last bits; above, where
