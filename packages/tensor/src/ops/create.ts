@@ -1,0 +1,166 @@
+/** Tensors from data and from formulas. */
+import { DTYPES, dtypeBytes, isFloat, isInteger, type DType } from '../dtype.js'
+import { broadcast, castTo, compare, iota, scalarConst, select } from '../graph/primitives.js'
+import { Tensor } from '../graph/tensor.js'
+import { showShape, sizeOf } from '../shape.js'
+import { coordinates, constant, isLess, minus, plus, times } from './build.js'
+import { argumentError, dtypeError, requireCount, requireElement, requireShape, requireTensor, shapeError, show } from './check.js'
+import { bytesOf, flatten, type TensorData } from './hostData.js'
+
+function readyTensor(shape: readonly number[], dtype: DType, bytes: Uint8Array): Tensor {
+  const made = new Tensor({ shape: [...shape], dtype }, null, 0)
+  made.storage = { kind: 'host', bytes }
+  return made
+}
+
+function requireDType(op: string, dtype: DType): void {
+  if (!DTYPES.includes(dtype)) throw dtypeError(op, `dtype must be one of ${DTYPES.join(', ')}`, show(dtype), 'choose one of them')
+}
+
+/**
+ * A tensor of data in host memory; the data is copied.
+ *
+ * @param data a number, a boolean, nested arrays of them, or a typed array
+ * @param options.shape default: that of the nesting, or one axis for a typed array
+ * @param options.dtype default: f32 for numbers, bool for booleans, that of the typed array (f64 becomes f32)
+ * @throws ShapeError for ragged arrays or a shape of another size
+ * @throws ArgumentError for an element that the dtype cannot hold
+ */
+export function tensor(data: TensorData, { shape, dtype }: { shape?: readonly number[]; dtype?: DType } = {}): Tensor {
+  if (dtype !== undefined) requireDType('tensor', dtype)
+  if (shape !== undefined) requireShape('tensor', shape)
+  const flat = flatten(data)
+  const target = shape ?? flat.shape
+  if (sizeOf(target) !== flat.values.length)
+    throw shapeError('tensor', 'shape must have as many elements as the data', `${flat.values.length} elements for shape ${showShape(target)}`, 'change the shape')
+  const kind = dtype ?? flat.dtype
+  return readyTensor(target, kind, bytesOf(flat.values, kind))
+}
+
+/**
+ * A tensor of bytes in the storage layout of its dtype: row-major, little-endian.
+ *
+ * @param options.copy default true; with false the bytes must never be changed afterwards
+ * @throws ShapeError when their number does not fit the shape
+ */
+export function fromBytes(bytes: Uint8Array, { shape, dtype, copy = true }: { shape: readonly number[]; dtype: DType; copy?: boolean }): Tensor {
+  requireDType('fromBytes', dtype)
+  requireShape('fromBytes', shape)
+  const expected = sizeOf(shape) * dtypeBytes(dtype)
+  if (bytes.byteLength !== expected)
+    throw shapeError('fromBytes', `${dtype}${showShape(shape)} takes ${expected} bytes`, `${bytes.byteLength}`, 'change shape or dtype')
+  return readyTensor(shape, dtype, copy ? bytes.slice() : bytes)
+}
+
+/** A rank-0 tensor with a value of its own: unlike a number it is a run-time argument of a compiled function. */
+export function scalar(value: number | boolean, { dtype = typeof value === 'boolean' ? 'bool' : 'f32' }: { dtype?: DType } = {}): Tensor {
+  return tensor(value, { dtype })
+}
+
+/** A tensor filled with one value. */
+export function full(shape: readonly number[], value: number | boolean, { dtype = typeof value === 'boolean' ? 'bool' : 'f32' }: { dtype?: DType } = {}): Tensor {
+  return filled('full', shape, Number(value), dtype)
+}
+
+function filled(op: string, shape: readonly number[], value: number, dtype: DType): Tensor {
+  requireDType(op, dtype)
+  requireShape(op, shape)
+  requireElement(op, value, dtype)
+  return broadcast(scalarConst(value, dtype), shape)
+}
+
+export function zeros(shape: readonly number[], { dtype = 'f32' }: { dtype?: DType } = {}): Tensor {
+  return filled('zeros', shape, 0, dtype)
+}
+
+export function ones(shape: readonly number[], { dtype = 'f32' }: { dtype?: DType } = {}): Tensor {
+  return filled('ones', shape, 1, dtype)
+}
+
+/** Zeros of the shape and dtype of x. */
+export function zerosLike(x: Tensor): Tensor {
+  requireTensor('zerosLike', x)
+  return constant(0, x)
+}
+
+/** Ones of the shape and dtype of x. */
+export function onesLike(x: Tensor): Tensor {
+  requireTensor('onesLike', x)
+  return constant(1, x)
+}
+
+/** One value in the shape and dtype of x. */
+export function fullLike(x: Tensor, value: number): Tensor {
+  requireTensor('fullLike', x)
+  return filled('fullLike', x.shape, value, x.dtype)
+}
+
+interface ArangeOptions {
+  readonly step?: number
+  readonly dtype?: DType
+}
+
+/** 0, 1 … up to, not including, `stop`. */
+export function arange(stop: number, options?: ArangeOptions): Tensor
+/** start, start + step … up to, not including, `stop`. @throws ArgumentError for step 0 or an element that the dtype cannot hold */
+export function arange(start: number, stop: number, options?: ArangeOptions): Tensor
+export function arange(first: number, second?: number | ArangeOptions, third: ArangeOptions = {}): Tensor {
+  const onlyStop = typeof second !== 'number'
+  const [start, stop] = onlyStop ? [0, first] : [first, second]
+  const { step = 1, dtype = 'i32' } = onlyStop ? (second ?? {}) : third
+  requireDType('arange', dtype)
+  if (!Number.isFinite(start) || !Number.isFinite(stop) || !Number.isFinite(step) || step === 0)
+    throw argumentError('arange', 'start, stop and step must be finite and step not 0', `${start}, ${stop} and ${step}`, 'change them')
+  const count = Math.max(0, Math.ceil((stop - start) / step))
+  if (isFloat(dtype)) return castTo(plus(times(iota(count, 'f32'), step), start), dtype)
+  return integerRange(start, step, count, dtype)
+}
+
+function integerRange(start: number, step: number, count: number, dtype: DType): Tensor {
+  if (!isInteger(dtype)) throw dtypeError('arange', 'dtype must be a number type', dtype, "use 'i32'")
+  if (!Number.isInteger(start) || !Number.isInteger(step))
+    throw argumentError('arange', `start and step must be integers for ${dtype}`, `${start} and ${step}`, "give dtype 'f32'")
+  if (count > 0) [start, start + step * (count - 1)].forEach((value) => requireElement('arange', value, dtype))
+  // Computed in i32 and reread: the bits of wrapping sums are the same for every integer type.
+  const wrapped = plus(times(iota(count, 'i32'), step | 0), start | 0)
+  return castTo(wrapped, dtype)
+}
+
+/** `num` f32 values from start to stop, both ends included. */
+export function linspace(start: number, stop: number, num: number): Tensor {
+  requireCount('linspace', 'num', num)
+  const step = num > 1 ? (stop - start) / (num - 1) : 0
+  const index = iota(num, 'f32')
+  if (num === 1) return broadcast(scalarConst(start, 'f32'), [1])
+  // From both ends, so that the last value is exactly `stop` and errors stay small.
+  const ascending = plus(times(index, step), start)
+  const descending = minus(constant(stop, index), times(minus(constant(num - 1, index), index), step))
+  return select(isLess(index, num / 2), ascending, descending)
+}
+
+interface BandOptions {
+  /** Columns; default n. */
+  readonly m?: number
+  /** Diagonal; 0 is the main one, positive ones lie above. */
+  readonly k?: number
+  readonly dtype?: DType
+}
+
+function band(op: string, relation: 'eq' | 'le', n: number, { m = n, k = 0, dtype }: BandOptions & { dtype: DType }): Tensor {
+  requireCount(op, 'n', n)
+  requireCount(op, 'm', m)
+  requireDType(op, dtype)
+  if (!Number.isInteger(k)) throw argumentError(op, 'k must be an integer', show(k), 'change k')
+  return castTo(compare(relation, coordinates([n, m], 1), plus(coordinates([n, m], 0), k)), dtype)
+}
+
+/** Ones where j = i + k, else zeros; [n, m]. */
+export function eye(n: number, { m, k, dtype = 'f32' }: BandOptions = {}): Tensor {
+  return band('eye', 'eq', n, { m, k, dtype })
+}
+
+/** True (ones) where j ≤ i + k: with k = 0 the causal mask; [n, m]. */
+export function tri(n: number, { m, k, dtype = 'bool' }: BandOptions = {}): Tensor {
+  return band('tri', 'le', n, { m, k, dtype })
+}
+

@@ -1,0 +1,37 @@
+/** Sorting. */
+import { sortOf } from '../graph/primitives.js'
+import type { Tensor } from '../graph/tensor.js'
+import { normalizeAxis } from '../shape.js'
+import { requireTensor, shapeError, show } from './check.js'
+import { sliceAxis } from './movement.js'
+
+export interface SortOptions {
+  /** Default -1. */
+  readonly axis?: number
+  readonly descending?: boolean
+}
+
+/** Sorted along an axis: stable in both directions; NaN last, or first when descending. */
+export function sort(x: Tensor, { axis = -1, descending = false }: SortOptions = {}): Tensor {
+  requireTensor('sort', x)
+  return sortOf(x, normalizeAxis('sort', axis, x.shape), descending)[0]
+}
+
+/** i32 indices that sort x along an axis, as `sort` orders it. */
+export function argsort(x: Tensor, { axis = -1, descending = false }: SortOptions = {}): Tensor {
+  requireTensor('argsort', x)
+  return sortOf(x, normalizeAxis('argsort', axis, x.shape), descending)[1]
+}
+
+/**
+ * The k largest (or smallest) elements along an axis, in order, and their i32 indices; the lowest index first among equals.
+ * @throws ShapeError when the axis has fewer than k elements
+ */
+export function topk(x: Tensor, k: number, { axis = -1, largest = true }: { axis?: number; largest?: boolean } = {}): [values: Tensor, indices: Tensor] {
+  requireTensor('topk', x)
+  const at = normalizeAxis('topk', axis, x.shape)
+  if (!Number.isInteger(k) || k < 0 || k > x.shape[at])
+    throw shapeError('topk', `k must be an integer in [0, ${x.shape[at]}]`, `${show(x)}, axis ${axis} and k ${k}`, 'lower k')
+  const [values, order] = sortOf(x, at, largest)
+  return [sliceAxis(values, at, 0, k), sliceAxis(order, at, 0, k)]
+}
