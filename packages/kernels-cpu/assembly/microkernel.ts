@@ -173,3 +173,17 @@ export function storeTransposed(edge: usize, c: usize, columnBytes: usize, add: 
 function storeColumn(c: usize, value: v128, add: bool): void {
   v128.store(c, add ? f32x4.add(v128.load(c), value) : value)
 }
+
+/** c[8] = Σ a[k] b[k, 8]: one row of a block, for products of a single row. Steps are `aStep` and `bStep` bytes apart. */
+export function blockRow(depth: i32, a: usize, aStep: usize, b: usize, bStep: usize, c: usize): void {
+  let low = f32x4.splat(0)
+  let high = low
+  for (let left = depth; left != 0; left--) {
+    const x = v128.load32_splat(a)
+    low = madd(x, v128.load(b), low)
+    high = madd(x, v128.load(b, 16), high)
+    a += aStep
+    b += bStep
+  }
+  put(c, low, high)
+}

@@ -12,6 +12,8 @@ import { decodeBF16, decodeF16, encodeBF16, encodeF16 } from './narrow.js'
 // Node 20 has relaxed SIMD behind a flag; later versions have no such flag left to set.
 if (process.versions.node.startsWith('20.')) setFlagsFromString('--experimental-wasm-relaxed-simd')
 
+export const DTYPES: readonly DType[] = ['f32', 'f16', 'bf16', 'i32', 'u32', 'i8', 'u8', 'bool']
+
 const modules = new Map<string, WebAssembly.Module>()
 
 function moduleFor(relaxed: boolean, shared: boolean): WebAssembly.Module {
