@@ -1,0 +1,383 @@
+/**
+ * Lays a program out in memory: descriptors of its kernels and routines, and the lists of records that the driver walks.
+ */
+import {
+  dtypeBytes,
+  InternalError,
+  type FusedStep,
+  type LoopStep,
+  type Program,
+  type RoutineStep,
+  type Step,
+} from '@tarazed/tensor'
+import { routinePlanners } from '../routines/index.js'
+import { Image } from './image.js'
+import type { KernelCache, LoadedKernel } from './kernelCache.js'
+import {
+  BARRIER_BEFORE,
+  COPY,
+  FILL,
+  FILL_ENTRY_BYTES,
+  HEADER,
+  LIST_RECORDS,
+  LOOP,
+  PARALLEL,
+  PATCH_ENTRY_BYTES,
+  RECORD,
+  RECORD_BYTES,
+  STAGE,
+} from './layout.js'
+
+/** What the engine must know of a program to run it. */
+export interface Layout {
+  readonly image: Image
+  readonly kernels: readonly LoadedKernel[]
+  readonly fresh: readonly { tableIndex: number; body: Uint8Array }[]
+  readonly threadScratchBytes: number
+  readonly sharedScratchBytes: number
+  readonly arenaBytes: number
+  /** Estimated time on one thread. */
+  readonly nanoseconds: number
+  readonly parallel: boolean
+  /** For the records of the outermost list: the step they belong to, -1 for the engine's own. */
+  readonly stepOfRecord: readonly number[]
+  /** Steps that run once a run, loop bodies counted once a trip. */
+  readonly stepCount: number
+}
+
+export interface LayoutOptions {
+  readonly threads: number
+  readonly kernels: KernelCache
+  /** Position of a routine's function in the table. */
+  readonly routineIndex: (name: string) => number
+}
+
+/** Below this a stage is left to one thread: waking the other costs more. */
+const PARALLEL_NANOSECONDS = 20_000
+/** Items claimed at once should take about this long. */
+const CLAIM_NANOSECONDS = 15_000
+
+/** A word that holds an address, and what to add to it. */
+interface Reference {
+  readonly word: number
+  readonly addend: number
+}
+
+/** A word to fill in before the steps run. */
+interface Entry {
+  readonly to: number
+  readonly from: Reference
+}
+
+/** Where a (nested) program finds its slots. */
+interface Binding {
+  readonly program: Program
+  /** Image offsets of the words with the addresses of inputs and outputs. */
+  readonly inputs: number
+  readonly outputs: number
+  /** Bytes before its temps in the arena. */
+  readonly arenaOffset: number
+}
+
+interface Record {
+  readonly fields: readonly (readonly [offset: number, value: number, address?: boolean])[]
+  readonly parallel: boolean
+  /** Position of its step in the program, -1 for the engine's own. */
+  readonly step: number
+}
+
+export function layOut(program: Program, options: LayoutOptions): Layout {
+  return new Layouter(program, options).layout()
+}
+
+class Layouter {
+  readonly #image = new Image()
+  readonly #kernels: LoadedKernel[] = []
+  readonly #fresh: { tableIndex: number; body: Uint8Array }[] = []
+  readonly #params: number
+  #threadScratch = 0
+  #sharedScratch = 0
+  #nanoseconds = 0
+  #stepCount = 0
+  #arenaBytes = 0
+
+  constructor(
+    readonly program: Program,
+    readonly options: LayoutOptions,
+  ) {
+    const { inputCount, outputCount, params } = program
+    this.#image.reserve(HEADER.bindings / 4 + inputCount + outputCount + params.length)
+    this.#params = HEADER.bindings + 4 * (inputCount + outputCount)
+  }
+
+  layout(): Layout {
+    const { program } = this
+    const inputs = HEADER.bindings
+    const binding = { program, inputs, outputs: inputs + 4 * program.inputCount, arenaOffset: 0 }
+    const { address, records } = this.#list(binding, 1)
+    this.#image.setAddress(HEADER.list, address)
+    const parallel = records.some((record) => record.parallel)
+    this.#image.set(HEADER.endBarrier, records.length > 0 && records[records.length - 1].parallel ? 1 : 0)
+    return {
+      image: this.#image,
+      kernels: this.#kernels,
+      fresh: this.#fresh,
+      threadScratchBytes: this.#threadScratch,
+      sharedScratchBytes: this.#sharedScratch,
+      arenaBytes: this.#arenaBytes,
+      nanoseconds: this.#nanoseconds,
+      parallel,
+      stepOfRecord: records.map((record) => record.step),
+      stepCount: this.#stepCount,
+    }
+  }
+
+  /** Builds the list of a program: first the descriptors are filled, then the steps follow. */
+  #list(binding: Binding, trips: number): { address: number; records: Record[] } {
+    this.#arenaBytes = Math.max(this.#arenaBytes, binding.arenaOffset + binding.program.arenaBytes)
+    const entries: Entry[] = []
+    const steps = binding.program.steps.flatMap((step, index) => this.#records(step, index, binding, entries, trips))
+    const fill = this.#fillRecord(entries)
+    const records = fill ? [fill, ...steps] : steps
+    return { address: this.#writeList(records, binding.program === this.program), records }
+  }
+
+  /**
+   * Threads meet before and after every parallel stage, so that whatever thread 0 does alone is ordered with it. The
+   * body of a loop starts with a meeting, since another thread may still be in the stage that ended the last trip.
+   */
+  #writeList(records: readonly Record[], outermost: boolean): number {
+    const address = this.#image.reserve((LIST_RECORDS + RECORD_BYTES * records.length) / 4, 8)
+    this.#image.set(address, records.length)
+    this.#image.set(address + 4, outermost ? 1 : 0)
+    let before = !outermost && records.some((record) => record.parallel)
+    records.forEach((record, index) => {
+      const at = address + LIST_RECORDS + RECORD_BYTES * index
+      const meets = before || record.parallel
+      this.#image.set(at + RECORD.flags, (record.parallel ? PARALLEL : 0) | (meets ? BARRIER_BEFORE : 0))
+      for (const [offset, value, isAddress] of record.fields) {
+        if (isAddress) this.#image.setAddress(at + offset, value)
+        else this.#image.set(at + offset, value)
+      }
+      before = record.parallel
+    })
+    return address
+  }
+
+  #fillRecord(entries: readonly Entry[]): Record | undefined {
+    if (entries.length === 0) return undefined
+    const at = this.#image.reserve((FILL_ENTRY_BYTES * entries.length) / 4)
+    entries.forEach(({ to, from }, k) => {
+      this.#image.setAddress(at + FILL_ENTRY_BYTES * k, to)
+      this.#image.setAddress(at + FILL_ENTRY_BYTES * k + 4, from.word)
+      this.#image.set(at + FILL_ENTRY_BYTES * k + 8, from.addend)
+    })
+    const fields = [
+      [RECORD.kind, FILL],
+      [RECORD.count, entries.length],
+      [RECORD.entries, at, true],
+    ] as const
+    return { fields, parallel: false, step: -1 }
+  }
+
+  #slot(binding: Binding, slot: number): Reference {
+    const { place } = binding.program.slots[slot]
+    switch (place.kind) {
+      case 'input':
+        return { word: binding.inputs + 4 * place.index, addend: 0 }
+      case 'output':
+        return { word: binding.outputs + 4 * place.index, addend: 0 }
+      case 'temp':
+        return { word: HEADER.arena, addend: binding.arenaOffset + place.offset }
+    }
+  }
+
+  #records(step: Step, index: number, binding: Binding, entries: Entry[], trips: number): Record[] {
+    this.#stepCount += trips
+    switch (step.kind) {
+      case 'fused':
+        return this.#fused(step, index, binding, entries, trips)
+      case 'routine':
+        return this.#routine(step, index, binding, entries, trips)
+      case 'loop':
+        return this.#loop(step, index, binding, entries, trips)
+      case 'collective':
+        throw new InternalError('kernels-cpu: a collective step reached the engine; @tarazed/distributed runs those')
+      default:
+        return step satisfies never
+    }
+  }
+
+  #fused(step: FusedStep, index: number, binding: Binding, entries: Entry[], trips: number): Record[] {
+    const loaded = this.options.kernels.acquire(step, this.#fresh)
+    this.#kernels.push(loaded)
+    if (loaded.kernel.items === 0) return []
+    const desc = this.#image.reserve(step.operands.length + step.params.length)
+    step.operands.forEach((slot, k) => entries.push({ to: desc + 4 * k, from: this.#slot(binding, slot) }))
+    step.params.forEach((param, k) => {
+      entries.push({ to: desc + 4 * (step.operands.length + k), from: { word: this.#params + 4 * param, addend: 0 } })
+    })
+    this.#threadScratch = Math.max(this.#threadScratch, loaded.kernel.scratchBytes)
+    const { items, itemNanoseconds } = loaded.kernel
+    return [this.#stage(loaded.tableIndex, desc, items, itemNanoseconds, index, trips)]
+  }
+
+  #stage(fn: number, desc: number, items: number, itemNanoseconds: number, step: number, trips: number): Record {
+    const total = items * itemNanoseconds
+    const { threads } = this.options
+    this.#nanoseconds += trips * (total + 50)
+    const parallel = threads > 1 && items > 1 && total > PARALLEL_NANOSECONDS
+    const byTime = Math.ceil(CLAIM_NANOSECONDS / Math.max(1, itemNanoseconds))
+    const chunk = parallel ? Math.min(byTime, Math.ceil(items / (4 * threads))) : 8 * byTime
+    return {
+      fields: [
+        [RECORD.kind, STAGE],
+        [RECORD.fn, fn],
+        [RECORD.desc, desc, true],
+        [RECORD.items, items],
+        [RECORD.chunk, Math.max(1, Math.min(chunk, items))],
+      ],
+      parallel,
+      step,
+    }
+  }
+
+  #routine(step: RoutineStep, index: number, binding: Binding, entries: Entry[], trips: number): Record[] {
+    const planner = routinePlanners[step.name]
+    if (!planner) throw new InternalError(`kernels-cpu: routine ${step.name} is not declared in capabilities.routines`)
+    const plan = planner(step)
+    const views = [...step.operands, ...step.results]
+    const desc = this.#image.reserve(views.length + 1 + plan.words.length)
+    views.forEach((view, k) => {
+      const { word, addend } = this.#slot(binding, view.slot)
+      const bytes = view.offset * dtypeBytes(view.dtype)
+      entries.push({ to: desc + 4 * k, from: { word, addend: addend + bytes } })
+    })
+    entries.push({ to: desc + 4 * views.length, from: { word: HEADER.shared, addend: 0 } })
+    plan.words.forEach((value, k) => this.#image.set(desc + 4 * (views.length + 1 + k), value))
+    this.#threadScratch = Math.max(this.#threadScratch, plan.threadBytes)
+    this.#sharedScratch = Math.max(this.#sharedScratch, plan.sharedBytes)
+    const stages = plan.stages
+      .filter((stage) => stage.items > 0)
+      .map((stage) =>
+        this.#stage(this.options.routineIndex(stage.fn), desc, stage.items, stage.itemNanoseconds, index, trips),
+      )
+    return step.epilogue ? [...stages, ...this.#fused(step.epilogue, index, binding, entries, trips)] : stages
+  }
+
+  /** The slots that the body sees get words of their own, which the driver rewrites every trip. */
+  #loop(step: LoopStep, index: number, binding: Binding, entries: Entry[], trips: number): Record[] {
+    const words = new Map<number, number>()
+    const wordOf = (slot: number): number => {
+      const known = words.get(slot)
+      if (known !== undefined) return known
+      const word = this.#image.reserve(1)
+      words.set(slot, word)
+      entries.push({ to: word, from: this.#slot(binding, slot) })
+      return word
+    }
+    if (step.trips === 0)
+      return step.carries.map((carry) =>
+        this.#copyRecord(wordOf(carry.final), wordOf(carry.init), binding.program.slots[carry.init].bytes, index),
+      )
+    const { body } = step
+    const inputs = this.#image.reserve(body.inputCount)
+    const outputs = this.#image.reserve(body.outputCount)
+    const patches = [
+      ...step.inputs.map((input, k) => ({ to: inputs + 4 * k, ...this.#inputPatch(step, input, wordOf, body, k) })),
+      ...step.outputs.map((output, k) => ({
+        to: outputs + 4 * k,
+        ...this.#outputPatch(step, output, wordOf, body, k),
+      })),
+    ]
+    const at = this.#image.reserve((PATCH_ENTRY_BYTES * patches.length) / 4)
+    patches.forEach((patch, k) => {
+      const words = [patch.to, patch.first, patch.even, patch.odd, patch.last]
+      words.forEach((word, position) => this.#image.setAddress(at + PATCH_ENTRY_BYTES * k + 4 * position, word))
+      this.#image.set(at + PATCH_ENTRY_BYTES * k + 20, patch.bytes)
+    })
+    const inner = { program: body, inputs, outputs, arenaOffset: binding.arenaOffset + step.arenaOffset }
+    const { address, records } = this.#list(inner, trips * step.trips)
+    return [
+      {
+        fields: [
+          [RECORD.kind, LOOP],
+          [RECORD.count, patches.length],
+          [RECORD.entries, at, true],
+          [RECORD.trips, step.trips],
+          [RECORD.body, address, true],
+          [RECORD.reverse, step.reverse ? 1 : 0],
+        ],
+        parallel: records.some((record) => record.parallel),
+        step: index,
+      },
+    ]
+  }
+
+  #copyRecord(to: number, from: number, bytes: number, step: number): Record {
+    const fields = [
+      [RECORD.kind, COPY],
+      [RECORD.to, to, true],
+      [RECORD.from, from, true],
+      [RECORD.bytes, bytes],
+    ] as const
+    return { fields, parallel: false, step }
+  }
+
+  #inputPatch(
+    step: LoopStep,
+    input: LoopStep['inputs'][number],
+    wordOf: (slot: number) => number,
+    body: Program,
+    k: number,
+  ): Patch {
+    switch (input.kind) {
+      case 'whole':
+        return samePatch(wordOf(input.slot), 0)
+      case 'slice':
+        return samePatch(wordOf(input.slot), input.elements * elementBytes(body, 'input', k))
+      case 'carry': {
+        const { init, buffers } = step.carries[input.carry]
+        const [even, odd] = buffers.map(wordOf)
+        return { first: wordOf(init), even, odd, last: (step.trips - 1) % 2 === 0 ? even : odd, bytes: 0 }
+      }
+    }
+  }
+
+  #outputPatch(
+    step: LoopStep,
+    output: LoopStep['outputs'][number],
+    wordOf: (slot: number) => number,
+    body: Program,
+    k: number,
+  ): Patch {
+    switch (output.kind) {
+      case 'slice':
+        return samePatch(wordOf(output.slot), output.elements * elementBytes(body, 'output', k))
+      case 'carry': {
+        const { final, buffers } = step.carries[output.carry]
+        const [even, odd] = [wordOf(buffers[1]), wordOf(buffers[0])]
+        const last = wordOf(final)
+        return { first: step.trips === 1 ? last : even, even, odd, last, bytes: 0 }
+      }
+    }
+  }
+}
+
+interface Patch {
+  readonly first: number
+  readonly even: number
+  readonly odd: number
+  readonly last: number
+  readonly bytes: number
+}
+
+function samePatch(word: number, bytes: number): Patch {
+  return { first: word, even: word, odd: word, last: word, bytes }
+}
+
+function elementBytes(body: Program, kind: 'input' | 'output', index: number): number {
+  const slot = body.slots.find(({ place }) => place.kind === kind && place.index === index)
+  // A body that ignores an input has no slot for it, and then no address is read.
+  return slot ? dtypeBytes(slot.dtype) : 0
+}

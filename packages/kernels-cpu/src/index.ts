@@ -1,0 +1,4 @@
+/** The default Tarazed backend: WebAssembly SIMD and threads, on Node and in browsers. */
+export { openCpu } from './openCpu.js'
+export type { CpuOptions } from './openCpu.js'
+export type { CpuBackend } from './engine/cpuBackend.js'

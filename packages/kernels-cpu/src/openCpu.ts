@@ -1,0 +1,59 @@
+/** Opens the CPU engine. */
+import { ArgumentError, BackendUnavailableError } from '@tarazed/tensor'
+import { CpuBackend } from './engine/cpuBackend.js'
+import { hasRelaxedSimd, hasSharedMemory, hasSimd, isNode } from './engine/features.js'
+import { MAX_WORKERS } from './engine/layout.js'
+
+export interface CpuOptions {
+  /**
+   * Threads for large programs; default: one for each core that this process may use, 8 at most. 0 runs everything on
+   * the calling thread, also what takes long.
+   */
+  readonly threads?: number
+  /** Bytes that buffers and temporaries may take together; default and maximum 4 GiB (a 32-bit address space). */
+  readonly memoryLimitBytes?: number
+  /** `false` leaves relaxed SIMD out: no fused multiply-add, the same bits on every machine. Default: where there is one. */
+  readonly relaxedSimd?: boolean
+}
+
+const FOUR_GIB = 2 ** 32
+
+/**
+ * The default backend: WebAssembly SIMD and threads, in Node and in browsers.
+ *
+ * Small programs run on the calling thread, others on workers, so that the event loop lives. Without shared memory (a
+ * page that is not cross-origin isolated) everything runs on the calling thread, and `warning` says so.
+ *
+ * @throws BackendUnavailableError without WebAssembly SIMD
+ * @throws AllocationError when the address range cannot be reserved
+ * @throws ArgumentError for options out of range
+ */
+export async function openCpu(options: CpuOptions = {}): Promise<CpuBackend> {
+  const limitBytes = options.memoryLimitBytes ?? FOUR_GIB
+  if (!(limitBytes >= 1 << 20 && limitBytes <= FOUR_GIB)) {
+    throw new ArgumentError(
+      `openCpu: memoryLimitBytes must be 1 MiB … 4 GiB, got ${limitBytes}; larger models need another backend`,
+    )
+  }
+  if (typeof WebAssembly === 'undefined' || !hasSimd()) {
+    throw new BackendUnavailableError(
+      'openCpu: this JavaScript engine has no WebAssembly SIMD; use Node 20.19 or a browser of 2023 or later',
+    )
+  }
+  const relaxed = options.relaxedSimd !== false && (await hasRelaxedSimd())
+  const shared = hasSharedMemory()
+  const threads = shared ? (options.threads ?? (await defaultThreads())) : 0
+  if (!(Number.isInteger(threads) && threads >= 0 && threads <= MAX_WORKERS)) {
+    throw new ArgumentError(`openCpu: threads must be a whole number 0 … ${MAX_WORKERS}, got ${threads}`)
+  }
+  const warning = shared
+    ? undefined
+    : 'no shared memory here: everything runs on one thread, the calling one; serve the page with the headers ' +
+      'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
+  return new CpuBackend({ threads, relaxed, shared, limitBytes, warning })
+}
+
+async function defaultThreads(): Promise<number> {
+  const cores = isNode() ? (await import('node:os')).availableParallelism() : (navigator.hardwareConcurrency ?? 1)
+  return Math.min(8, Math.max(1, cores))
+}
