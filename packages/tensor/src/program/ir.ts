@@ -46,6 +46,8 @@ export type Step = FusedStep | RoutineStep | LoopStep | CollectiveStep
  * An expression is of level `row` when it does not depend on the inner axis (reductions included), else
  * `element`; element expressions needed by several phases are recomputed or kept in scratch, which must not
  * change a bit. Rows are independent of each other and may run in any order and on any thread.
+ * Slots may be updated in place: a stored slot can be the buffer of a loaded one that is read at exactly the stored
+ * element, so all loads of an element (or row) come before any of its stores, whatever expressions need them.
  */
 export interface FusedStep {
   readonly kind: 'fused'

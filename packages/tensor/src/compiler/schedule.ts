@@ -1,0 +1,64 @@
+/** The order of steps: operands first, else as near to the order of the program as that allows. */
+import { Group } from './group.js'
+import type { Call, FusedGraph } from './fuse.js'
+import type { Value } from './value.js'
+
+export type PlannedStep = Group | Call
+
+/** Where a value lies: reshapes share the bytes of their operand, slice updates in place the buffer of theirs. */
+export function storageOf(value: Value, fused: FusedGraph): Value {
+  let base = value
+  for (;;) {
+    const operand = fused.sameBytes.get(base)
+    if (operand !== undefined) base = operand
+    else if (fused.storedBy.get(base)?.update === base) base = base.inputs[0]
+    else return base
+  }
+}
+
+/** Values that a step reads from memory. */
+export function readsOf(step: PlannedStep): readonly Value[] {
+  return step instanceof Group ? [...step.loads] : step.operands.map((operand) => operand.base)
+}
+
+/** Number of the last value that a step makes: its place in the program. */
+function keyOf(step: PlannedStep): number {
+  return step instanceof Group ? Math.max(...step.roots.map((root) => root.value.id)) : step.value.id
+}
+
+export function scheduleSteps(fused: FusedGraph): PlannedStep[] {
+  const callOf = new Map<Value, Call>(fused.calls.map((call) => [call.value, call]))
+  const makerOf = (value: Value): PlannedStep | undefined => {
+    let base = value
+    for (let x = fused.sameBytes.get(base); x !== undefined; x = fused.sameBytes.get(base)) base = x
+    return base.op === 'result' ? callOf.get(base.inputs[0]) : fused.storedBy.get(base)
+  }
+  const order: PlannedStep[] = []
+  const done = new Set<PlannedStep>()
+  const all: PlannedStep[] = [...fused.groups, ...fused.calls].sort((a, b) => keyOf(a) - keyOf(b))
+  for (const step of all) visit(step)
+  return order
+
+  /** Depth first with a stack of its own: chains of steps may be long. */
+  function visit(root: PlannedStep): void {
+    const stack: { step: PlannedStep; pending: PlannedStep[] }[] = []
+    const enter = (step: PlannedStep): void => {
+      if (done.has(step)) return
+      done.add(step)
+      const pending = readsOf(step)
+        .map(makerOf)
+        .filter((maker): maker is PlannedStep => maker !== undefined && !done.has(maker))
+      stack.push({ step, pending: [...new Set(pending)].sort((a, b) => keyOf(b) - keyOf(a)) })
+    }
+    enter(root)
+    while (stack.length > 0) {
+      const top = stack[stack.length - 1]
+      const next = top.pending.pop()
+      if (next !== undefined) enter(next)
+      else {
+        order.push(top.step)
+        stack.pop()
+      }
+    }
+  }
+}

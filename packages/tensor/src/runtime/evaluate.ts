@@ -1,0 +1,158 @@
+/**
+ * Running lazy graphs. Requests made in one tick become one program; programs are cached by the structure of the graph, so that
+ * a loop of equal evaluations is planned and compiled once.
+ */
+import { buildValues } from '../compiler/build.js'
+import { graphKey } from '../compiler/graphKey.js'
+import { lowerGraph } from '../compiler/lower.js'
+import { collectNodes } from '../compiler/value.js'
+import { TracedValueError } from '../errors.js'
+import { Tensor } from '../graph/tensor.js'
+import { flattenTree, type Tree } from '../pytree.js'
+import type { Backend, DeviceBuffer, Executable } from '../program/backend.js'
+import { showShape } from '../shape.js'
+import { isTraced } from '../transforms/trace.js'
+import { bindInput, checkReadable } from './binding.js'
+import { getDefaultBackend } from './defaultBackend.js'
+import { LruCache } from './lru.js'
+import { own, relieveMemory } from './memory.js'
+import { runExecutable } from './profile.js'
+import { allocateOutputs, settle } from './run.js'
+import { sizeOf } from '../shape.js'
+import { storedBytes } from './hostBytes.js'
+
+interface Request {
+  readonly tensors: readonly Tensor[]
+  readonly backend: Backend
+  readonly options: EvaluateOptions
+  readonly resolve: () => void
+  readonly reject: (reason: unknown) => void
+}
+
+export interface EvaluateOptions {
+  readonly backend?: Backend
+  /** False: every operator is a step of its own (for tests: the bits are the same). */
+  readonly fuse?: boolean
+}
+
+let queue: Request[] = []
+
+/**
+ * Computes the tensors of a tree and keeps exactly those; resolves when their values are there.
+ *
+ * @throws BackendUnavailableError without a backend, TracedValueError inside a transform, AllocationError beyond the memory
+ * limit, DonatedError or DisposedError when the graph reads a tensor whose value is gone. Nothing is lost then: tensors
+ * evaluated before keep their values.
+ */
+export async function evaluate(...trees: Tree[]): Promise<void> {
+  await evaluateWith({}, trees)
+}
+
+export function evaluateWith(options: EvaluateOptions, tree: Tree): Promise<void> {
+  const tensors = [...new Set(flattenTree(tree).leaves)]
+  const pending: Promise<void>[] = []
+  const lazy: Tensor[] = []
+  try {
+    for (const tensor of tensors) {
+      checkReadable(tensor, 'evaluate')
+      if (tensor.state === 'pending' && tensor.pending !== null) pending.push(tensor.pending)
+      if (tensor.state !== 'lazy') continue
+      if (isTraced(tensor))
+        throw new TracedValueError(
+          `evaluate: a tensor of shape ${showShape(tensor.shape)} depends on an argument of grad, vmap or compile and has no value there; return it from the function and read it outside`,
+        )
+      lazy.push(tensor)
+    }
+    if (lazy.length === 0) return Promise.all(pending).then(() => undefined)
+    const backend = options.backend ?? getDefaultBackend()
+    return Promise.all([...pending, enqueue(lazy, backend, options)]).then(() => undefined)
+  } catch (error) {
+    return Promise.reject(error instanceof Error ? error : new Error(String(error)))
+  }
+}
+
+function enqueue(tensors: readonly Tensor[], backend: Backend, options: EvaluateOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    queue.push({ tensors, backend, options, resolve, reject })
+    if (queue.length === 1) queueMicrotask(() => void flush())
+  })
+}
+
+/** Runs everything requested since the last flush: one program per backend and option. */
+async function flush(): Promise<void> {
+  const requests = queue
+  queue = []
+  const batches = new Map<string, Request[]>()
+  const backends: Backend[] = []
+  for (const request of requests) {
+    if (!backends.includes(request.backend)) backends.push(request.backend)
+    const key = `${backends.indexOf(request.backend)}|${request.options.fuse ?? true}`
+    const batch = batches.get(key)
+    if (batch === undefined) batches.set(key, [request])
+    else batch.push(request)
+  }
+  for (const batch of batches.values()) await runBatch(batch)
+}
+
+async function runBatch(batch: readonly Request[]): Promise<void> {
+  const [{ backend, options }] = batch
+  try {
+    const tensors = [...new Set(batch.flatMap((request) => request.tensors))]
+    await relieveMemory(backend)
+    // Another batch may have run some of them while this one waited.
+    const lazy = tensors.filter((tensor) => tensor.state === 'lazy')
+    if (lazy.length > 0) await runGraph(lazy, backend, options.fuse ?? true)
+    await Promise.all(tensors.map((tensor) => tensor.pending))
+    for (const tensor of tensors) checkReadable(tensor, 'evaluate')
+    for (const request of batch) request.resolve()
+  } catch (error) {
+    for (const request of batch) request.reject(error)
+  }
+}
+
+interface CachedProgram {
+  readonly executable: Executable
+}
+
+const PROGRAM_CACHE_SIZE = 512
+const caches = new WeakMap<Backend, LruCache<string, CachedProgram>>()
+
+/** Counted since the start: graphs planned anew, and those found in the cache. */
+export const evaluationCounters = { plans: 0, cacheHits: 0 }
+
+function cacheOf(backend: Backend): LruCache<string, CachedProgram> {
+  let cache = caches.get(backend)
+  if (cache === undefined) {
+    cache = new LruCache(PROGRAM_CACHE_SIZE, ({ executable }) => {
+      if (!backend.closed) backend.unload(executable)
+    })
+    caches.set(backend, cache)
+  }
+  return cache
+}
+
+async function runGraph(outputs: readonly Tensor[], backend: Backend, fuse: boolean): Promise<void> {
+  const nodes = collectNodes(outputs)
+  const key = graphKey(nodes, outputs, fuse)
+  const cache = cacheOf(backend)
+  let cached = cache.get(key.text)
+  if (cached === undefined) {
+    const built = buildValues(outputs, [], { capabilities: backend.capabilities, scalars: 'param' })
+    const { program } = lowerGraph(built.graph, { capabilities: backend.capabilities, fuse, donated: new Set() })
+    cached = { executable: await backend.load(program) }
+    evaluationCounters.plans++
+    cache.set(key.text, cached)
+  } else evaluationCounters.cacheHits++
+  for (const leaf of key.leaves) if (leaf.pending !== null && leaf.storage === null) await leaf.pending
+  const inputs = await Promise.all(key.leaves.map((leaf) => bindInput(leaf, backend)))
+  const { float64 } = backend.capabilities
+  const sizes = outputs.map((tensor) => sizeOf(tensor.shape) * storedBytes(tensor.dtype, float64))
+  const buffers: DeviceBuffer[] = allocateOutputs(backend, sizes)
+  const run = runExecutable(backend, cached.executable, { inputs, outputs: buffers, params: key.params })
+  outputs.forEach((tensor, k) => {
+    own(tensor, backend, buffers[k])
+    tensor.node = null
+    tensor.state = 'pending'
+  })
+  settle(outputs, run)
+}

@@ -1,0 +1,139 @@
+/**
+ * Who owns device memory, and what happens when dropped handles pile up.
+ *
+ * Handles are freed by a finalizer, but engines run finalizers only in macrotasks after a collection, and a handle of a
+ * few bytes gives the collector no reason to run. So live bytes are counted: when a backend holds `slackBytes` more than
+ * after the last collection, evaluation first provokes a collection and yields a macrotask.
+ */
+import type { Tensor } from '../graph/tensor.js'
+import type { Backend, DeviceBuffer } from '../program/backend.js'
+
+interface Owned {
+  readonly backend: Backend
+  readonly buffer: DeviceBuffer
+  readonly describe: string
+  freed: boolean
+}
+
+const owners = new WeakMap<Tensor, Owned>()
+const finalizer = new FinalizationRegistry<Owned>((owned) => release(owned))
+
+interface Accounts {
+  /** Live bytes right after the last collection. */
+  baseline: number
+  slackBytes: number
+  readonly live: Set<Owned>
+}
+
+const accounts = new WeakMap<Backend, Accounts>()
+
+/** Dropped handles may hold this much memory until the next collection is provoked. */
+export const DEFAULT_SLACK_BYTES = 256 * 2 ** 20
+
+function accountsOf(backend: Backend): Accounts {
+  let known = accounts.get(backend)
+  if (known === undefined) accounts.set(backend, (known = { baseline: 0, slackBytes: DEFAULT_SLACK_BYTES, live: new Set() }))
+  return known
+}
+
+/** Sets how many bytes of dropped tensors a backend may hold before memory is reclaimed. */
+export function setMemorySlack(backend: Backend, bytes: number): void {
+  accountsOf(backend).slackBytes = bytes
+}
+
+/** Ties a buffer to a handle: freed when the handle is collected, unless `disown` comes first. */
+export function own(tensor: Tensor, backend: Backend, buffer: DeviceBuffer): void {
+  const site = tensor.node?.site
+  const describe = `${tensor.dtype} [${tensor.shape.join(', ')}]${site === undefined ? '' : ` from ${site}`}`
+  const owned: Owned = { backend, buffer, describe, freed: false }
+  tensor.storage = { kind: 'device', backend, buffer }
+  owners.set(tensor, owned)
+  accountsOf(backend).live.add(owned)
+  finalizer.register(tensor, owned, owned)
+}
+
+/** Takes the buffer away from a handle without freeing it (donation). */
+export function disown(tensor: Tensor): DeviceBuffer | null {
+  const owned = owners.get(tensor)
+  if (owned === undefined) return null
+  finalizer.unregister(owned)
+  owners.delete(tensor)
+  owned.freed = true
+  accountsOf(owned.backend).live.delete(owned)
+  tensor.storage = null
+  return owned.buffer
+}
+
+/** Frees the buffer of a handle now. */
+export function releaseTensor(tensor: Tensor): void {
+  const owned = owners.get(tensor)
+  tensor.storage = null
+  if (owned === undefined) return
+  finalizer.unregister(owned)
+  owners.delete(tensor)
+  release(owned)
+}
+
+function release(owned: Owned): void {
+  if (owned.freed) return
+  owned.freed = true
+  accountsOf(owned.backend).live.delete(owned)
+  if (!owned.backend.closed) owned.backend.free(owned.buffer)
+}
+
+/** Reclaims dropped handles when too much has piled up. Cheap when nothing has. */
+export async function relieveMemory(backend: Backend): Promise<void> {
+  const account = accountsOf(backend)
+  if (backend.counters.liveBytes <= account.baseline + account.slackBytes) return
+  await collectGarbage()
+  account.baseline = backend.counters.liveBytes
+}
+
+/** The largest live tensors of a backend, for reports and allocation errors. */
+export function memoryReport(backend: Backend, count = 10): { liveBytes: number; tensors: number; largest: { bytes: number; what: string }[] } {
+  const live = [...accountsOf(backend).live].sort((a, b) => b.buffer.bytes - a.buffer.bytes)
+  const largest = live.slice(0, count).map((owned) => ({ bytes: owned.buffer.bytes, what: owned.describe }))
+  return { liveBytes: backend.counters.liveBytes, tensors: live.length, largest }
+}
+
+/** Provokes a garbage collection and lets finalizers run. */
+export async function collectGarbage(): Promise<void> {
+  const collect = await collector()
+  collect()
+  // Finalizers run in a macrotask of their own after the collection.
+  await macrotask()
+  await macrotask()
+}
+
+let knownCollector: (() => void) | null = null
+
+async function collector(): Promise<() => void> {
+  if (knownCollector !== null) return knownCollector
+  const exposed = (globalThis as { gc?: () => void }).gc
+  knownCollector = exposed ?? (await nodeCollector()) ?? throwAwayBuffers
+  return knownCollector
+}
+
+/** In Node the collector can be reached through V8's flags at run time. */
+async function nodeCollector(): Promise<(() => void) | null> {
+  const node = (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node
+  if (node === undefined) return null
+  try {
+    const v8 = (await import(/* @vite-ignore */ 'node:v8' as string)) as { setFlagsFromString(flags: string): void }
+    const vm = (await import(/* @vite-ignore */ 'node:vm' as string)) as { runInNewContext(code: string): unknown }
+    v8.setFlagsFromString('--expose-gc')
+    const gc = vm.runInNewContext('gc')
+    return typeof gc === 'function' ? (gc as () => void) : null
+  } catch {
+    return null
+  }
+}
+
+/** Elsewhere: memory pressure by buffers that are dropped at once. */
+function throwAwayBuffers(): void {
+  for (let k = 0; k < 16; k++) new ArrayBuffer(32 * 2 ** 20)
+}
+
+function macrotask(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0))
+}
