@@ -1,9 +1,9 @@
 /** Elementwise operators. */
 import { isFloat, isInteger, type DType, DTYPES } from '../dtype.js'
 import type { BinaryName, UnaryName } from '../graph/primitive.js'
-import { binary, bitcastTo, castTo, compare, select, stopGradientOf, unary } from '../graph/primitives.js'
+import { binary, bitcastTo, broadcast, castTo, compare, scalarConst, select, stopGradientOf, unary } from '../graph/primitives.js'
 import { Tensor } from '../graph/tensor.js'
-import { choose, constant, inF32, isLess, isNarrow, over, times } from './build.js'
+import { constant, inF32, isLess, isNarrow, over, times } from './build.js'
 import {
   argumentError,
   broadcastOperands,
@@ -18,7 +18,6 @@ import {
   tensorsOf,
   type Operand,
 } from './check.js'
-import { broadcast, scalarConst } from '../graph/primitives.js'
 
 /** A function of floats: narrow ones are widened, so that the derivative is computed in f32 too. */
 function floatFunction(op: UnaryName, x: Tensor): Tensor {

@@ -1,10 +1,9 @@
 /** Products with quantised weights: dequantise, then multiply. */
 import type { QuantMatmulAttrs } from '../../graph/primitive.js'
-import { binary, broadcast, castTo, gatherAlong, matmulOf, reshapeTo, transposeTo } from '../../graph/primitives.js'
+import { binary, broadcast, castTo, concatOf, gatherAlong, matmulOf, reshapeTo, scalarConst, transposeTo } from '../../graph/primitives.js'
 import type { Tensor } from '../../graph/tensor.js'
 import { NF4_LEVELS, QUANT_BLOCK, type QuantFormat } from '../../program/quant.js'
 import { constant, coordinates, minus, times, toF32 } from '../build.js'
-import { tensor } from '../create.js'
 
 /** x [M,K], packed, scale, zero? -> [M,N] */
 export function quantMatmulBody(x: Tensor, weight: readonly Tensor[], attrs: QuantMatmulAttrs): Tensor {
@@ -41,6 +40,11 @@ function levelsOf(q: Tensor, format: Exclude<QuantFormat, 'int8'>, zero: Tensor 
     case 'int4sym':
       return castTo(minus(q, 8), 'f32')
     case 'nf4':
-      return reshapeTo(gatherAlong(tensor(NF4_LEVELS), reshapeTo(q, [q.size]), 0), q.shape)
+      return reshapeTo(gatherAlong(nf4Table(), reshapeTo(q, [q.size]), 0), q.shape)
   }
+}
+
+/** Built from constants, because a body may not bring tensors of its own into a graph. */
+function nf4Table(): Tensor {
+  return concatOf(NF4_LEVELS.map((level) => reshapeTo(scalarConst(level, 'f32'), [1])), 0)
 }

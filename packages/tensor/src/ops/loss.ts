@@ -1,0 +1,104 @@
+/** Losses that are one fused step. */
+import { isInteger } from '../dtype.js'
+import { binary, castTo, compare, custom, reduceOver, unary } from '../graph/primitives.js'
+import type { Tensor } from '../graph/tensor.js'
+import { sameShape, showShape } from '../shape.js'
+import { choose, constant, inF32, isLess, maxForShift, minus, plus, spread, times } from './build.js'
+import { argumentError, dtypeError, requireChoice, requireFloat, requireTensor, shapeError, showAll } from './check.js'
+import { isClass } from './indexing.js'
+
+export interface CrossEntropyOptions {
+  /** Rows with this target cost 0 and pass no gradient. Default -100. */
+  readonly ignoreIndex?: number
+  /** Share s of the target spread evenly over all classes. Default 0. */
+  readonly labelSmoothing?: number
+  /** Weight of lse², which keeps logits near 0. Default 0. */
+  readonly zLoss?: number
+  /** `mean` divides by the number of rows that are not ignored. Default mean. */
+  readonly reduction?: 'mean' | 'sum' | 'none'
+}
+
+/**
+ * -log softmax(logits)[target]; with lse = logsumexp(logits), s = labelSmoothing a row costs
+ * (1-s)(lse - logits[target]) + s (lse - mean(logits)) + zLoss lse².
+ *
+ * @param logits [..., C]
+ * @param target integer [...]; a target that is no class and not ignored gives NaN
+ * @returns [] or [...] in the dtype of the logits
+ */
+export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntropyOptions = {}): Tensor {
+  const { ignoreIndex = -100, labelSmoothing = 0, zLoss = 0, reduction = 'mean' } = options
+  requireLoss(logits, target)
+  requireChoice('crossEntropy', 'reduction', reduction, ['mean', 'sum', 'none'])
+  if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
+    throw argumentError('crossEntropy', 'labelSmoothing must lie in [0, 1]', String(labelSmoothing), 'change it')
+  const classes = castTo(target, 'i32')
+  const counted = compare('ne', classes, constant(ignoreIndex, classes))
+  return inF32(logits, (wide) => {
+    const rows = choose(counted, rowLosses(wide, classes, labelSmoothing, zLoss), 0)
+    switch (reduction) {
+      case 'none':
+        return rows
+      case 'sum':
+        return total(rows)
+      case 'mean':
+        return binary('div', total(rows), total(castTo(counted, 'f32')))
+    }
+  })
+}
+
+function total(x: Tensor): Tensor {
+  return reduceOver('sum', x, x.shape.map((_, k) => k))
+}
+
+function requireLoss(logits: Tensor, target: Tensor): void {
+  requireFloat('crossEntropy', logits)
+  requireTensor('crossEntropy', target)
+  if (!isInteger(target.dtype))
+    throw dtypeError('crossEntropy', 'the target must be an integer tensor', showAll([logits, target]), "cast it, as in cast(target, 'i32')")
+  if (logits.rank === 0 || !sameShape(target.shape, logits.shape.slice(0, -1)))
+    throw shapeError('crossEntropy', `the target must have the shape of the logits without the classes, ${showShape(logits.shape.slice(0, -1))}`, showAll([logits, target]), 'reshape the target')
+  if (logits.shape[logits.rank - 1] === 0)
+    throw shapeError('crossEntropy', 'there must be at least one class', showAll([logits, target]), 'check the logits')
+}
+
+/** log Σ exp of the last axis. */
+function logNormalizer(logits: Tensor): Tensor {
+  const last = [logits.rank - 1]
+  const shift = maxForShift(logits, last)
+  const weights = unary('exp', minus(logits, spread(shift, logits.shape, last)))
+  return plus(unary('log', reduceOver('sum', weights, last)), shift)
+}
+
+/** f32 logits [..., C] and i32 classes [...] -> [...]. The target is picked by comparison, so that its gradient scatters nothing. */
+function rowLosses(logits: Tensor, target: Tensor, smoothing: number, zLoss: number): Tensor {
+  const C = logits.shape[logits.rank - 1]
+  const last = [logits.rank - 1]
+  const value = (x: Tensor): Tensor => {
+    const lse = logNormalizer(x)
+    const picked = reduceOver('sum', choose(isClass(target, C), x, 0), last)
+    const isValid = binary('and', unary('not', isLess(target, 0)), isLess(target, C))
+    const hard = minus(lse, choose(isValid, picked, NaN))
+    const soft = (): Tensor => minus(lse, times(reduceOver('sum', x, last), 1 / C))
+    const smoothed = smoothing === 0 ? hard : plus(times(hard, 1 - smoothing), times(soft(), smoothing))
+    return zLoss === 0 ? smoothed : plus(smoothed, times(times(lse, lse), zLoss))
+  }
+  /** d loss / d logits: (1 + 2 zLoss lse) softmax - (1-s) onehot - s/C. */
+  const slope = (x: Tensor, classes: Tensor): Tensor => {
+    const lse = logNormalizer(x)
+    const probabilities = unary('exp', minus(x, spread(lse, x.shape, last)))
+    const factor = zLoss === 0 ? null : plus(times(lse, 2 * zLoss), 1)
+    const scaled = factor === null ? probabilities : times(probabilities, spread(factor, x.shape, last))
+    const onehot = choose(isClass(classes, C), constant(1 - smoothing, x), 0)
+    const sharp = minus(scaled, onehot)
+    return smoothing === 0 ? sharp : minus(sharp, smoothing / C)
+  }
+  const [losses] = custom([logits, target], [value(logits)], {
+    name: 'crossEntropy',
+    throughBody: false,
+    vjp: ([cotangent], [x, classes]) => [times(spread(cotangent, x.shape, last), slope(x, classes)), null],
+    jvp: ([tangent], [x, classes]) => [reduceOver('sum', times(tangent, slope(x, classes)), last)],
+  })
+  return losses
+}
+
