@@ -1,5 +1,6 @@
 /** Moving averages of parameters. */
-import { type Tensor, cast, flattenTree, mapTree, scalar, zeros } from '@tarazed/tensor'
+import { type Tensor, cast, mapTree, scalar, zeros } from '@tarazed/tensor'
+import { zipTree } from '../zipTree.js'
 
 export interface EmaOptions {
   readonly decay: number
@@ -28,12 +29,12 @@ export function ema({ decay, debias = false }: EmaOptions): Ema {
       step: scalar(0, { dtype: 'i32' }),
       average: mapTree(params, (leaf) => (debias ? zeros(leaf.shape) : copyOf(leaf))),
     }),
-    update: (params, { step, average }) => {
-      const values = flattenTree(params).leaves
-      let at = 0
-      const next = mapTree(average, (old) => old.mul(decay).add(cast(values[at++], 'f32').mul(1 - decay)))
-      return { step: step.add(1), average: next }
-    },
+    update: (params, { step, average }) => ({
+      step: step.add(1),
+      average: zipTree('ema.update', average, params, (old, leaf) =>
+        old.mul(decay).add(cast(leaf, 'f32').mul(1 - decay)),
+      ),
+    }),
     value: ({ step, average }) => {
       if (!debias) return average
       // 1 - decayᵗ without cancellation; see biasCorrection in adam.ts

@@ -1,5 +1,6 @@
 /** Dynamic loss scaling: keeps f16 gradients out of underflow, and skips the steps in which they overflow. */
 import { type Tensor, cast, flattenTree, mapTree, scalar, where } from '@tarazed/tensor'
+import { zipTree } from '../zipTree.js'
 
 export interface LossScalingOptions {
   readonly initScale?: number
@@ -82,7 +83,5 @@ export function anyNonFinite(tree: unknown): Tensor {
 
 /** `before` where `condition` (bool []) holds, else `after`: chooses whole trees of one structure. */
 export function keepIf<T>(condition: Tensor, before: T, after: T): T {
-  const old = flattenTree(before).leaves
-  let at = 0
-  return mapTree(after, (leaf) => where(condition, old[at++], leaf))
+  return zipTree('keepIf', before, after, (old, next) => where(condition, old, next))
 }

@@ -93,9 +93,13 @@ function withWarmup(
   }
 }
 
+const LEAST_SPAN = 1e-6
+
 /** How far n is from `start` to `total`, cut to [0, 1]. */
 function progress(n: Tensor, start: number | Tensor, total: number | Tensor): Tensor {
-  const span = typeof total === 'number' && typeof start === 'number' ? total - start : minus(total, start)
+  // a total that is known only at run time may lie before the start: then the rate is at its end at once, not NaN
+  const span =
+    typeof total === 'number' && typeof start === 'number' ? total - start : minus(total, start).maximum(LEAST_SPAN)
   return minimum(n.sub(start).div(span), 1).maximum(0)
 }
 
