@@ -5,7 +5,7 @@ import { Tensor } from '../graph/tensor.js'
 import { showShape, sizeOf } from '../shape.js'
 import { coordinates, constant, isLess, minus, plus, times } from './build.js'
 import { argumentError, dtypeError, requireCount, requireElement, requireShape, requireTensor, shapeError, show } from './check.js'
-import { bytesOf, flatten, type TensorData } from './hostData.js'
+import { bytesOf, flatten, type TensorInput } from './hostData.js'
 
 function readyTensor(shape: readonly number[], dtype: DType, bytes: Uint8Array): Tensor {
   const made = new Tensor({ shape: [...shape], dtype }, null, 0)
@@ -26,7 +26,7 @@ function requireDType(op: string, dtype: DType): void {
  * @throws ShapeError for ragged arrays or a shape of another size
  * @throws ArgumentError for an element that the dtype cannot hold
  */
-export function tensor(data: TensorData, { shape, dtype }: { shape?: readonly number[]; dtype?: DType } = {}): Tensor {
+export function tensor(data: TensorInput, { shape, dtype }: { shape?: readonly number[]; dtype?: DType } = {}): Tensor {
   if (dtype !== undefined) requireDType('tensor', dtype)
   if (shape !== undefined) requireShape('tensor', shape)
   const flat = flatten(data)

@@ -1,6 +1,6 @@
 /** JavaScript data to flat values and to bytes in storage layout. */
 import { dtypeBytes, type DType } from '../dtype.js'
-import { f32ToBf16Bits, f32ToF16Bits } from '../program/float16.js'
+import { f32ToBf16BitsArray, f32ToF16BitsArray } from '../program/float16.js'
 import { argumentError, dtypeError, requireElement, shapeError, show } from './check.js'
 
 export type NumberArray =
@@ -16,10 +16,10 @@ export type NumberArray =
   | BigInt64Array
   | BigUint64Array
 
-export type NestedArray = readonly (number | boolean | NestedArray)[]
+export type NestedInput = readonly (number | boolean | NestedInput)[]
 
 /** What `tensor(…)` takes. */
-export type TensorData = number | boolean | NestedArray | NumberArray
+export type TensorInput = number | boolean | NestedInput | NumberArray
 
 export interface FlatData {
   readonly values: ArrayLike<number | boolean> | NumberArray
@@ -29,7 +29,7 @@ export interface FlatData {
 }
 
 /** @throws ShapeError for ragged arrays */
-export function flatten(data: TensorData): FlatData {
+export function flatten(data: TensorInput): FlatData {
   if (ArrayBuffer.isView(data)) return { values: data as NumberArray, shape: [data.length], dtype: dtypeOfArray(data as NumberArray) }
   const shape: number[] = []
   for (let level: unknown = data; Array.isArray(level); level = level[0]) {
@@ -86,7 +86,7 @@ const HOST_ARRAY: Record<Exclude<DType, 'f16' | 'bf16'>, new (length: number) =>
 export function bytesOf(values: FlatData['values'], dtype: DType): Uint8Array {
   if (dtype === 'f16' || dtype === 'bf16') {
     const wide = Float32Array.from(values as ArrayLike<number>, Number)
-    const bits = dtype === 'f16' ? f32ToF16Bits(wide) : f32ToBf16Bits(wide)
+    const bits = dtype === 'f16' ? f32ToF16BitsArray(wide) : f32ToBf16BitsArray(wide)
     return new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength)
   }
   const host = new HOST_ARRAY[dtype](values.length)
