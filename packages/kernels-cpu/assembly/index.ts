@@ -1,4 +1,19 @@
 /** The routine library: every export does work items begin … end-1 of one stage (src/routines/plan.ts). */
+export { attention3, attention4, attention5 } from './attention'
+export {
+  attentionAllGrads6,
+  attentionAllGrads7,
+  attentionAllGrads8,
+  attentionDelta6,
+  attentionDelta7,
+  attentionDelta8,
+  attentionKeyGrad6,
+  attentionKeyGrad7,
+  attentionKeyGrad8,
+  attentionQueryGrad6,
+  attentionQueryGrad7,
+  attentionQueryGrad8,
+} from './attentionGrad'
 export { convBlock, convPack } from './conv'
 export { copy } from './copy'
 export { cumulative } from './cumulative'
