@@ -117,7 +117,8 @@ class Layouter {
     const { address, records } = this.#list(binding, 1)
     this.#image.setAddress(HEADER.list, address)
     const parallel = records.some((record) => record.parallel)
-    this.#image.set(HEADER.endBarrier, records.length > 0 && records[records.length - 1].parallel ? 1 : 0)
+    // The run has ended only when no other thread reads the lists any more: they may be freed then.
+    this.#image.set(HEADER.endBarrier, parallel ? 1 : 0)
     return {
       image: this.#image,
       kernels: this.#kernels,

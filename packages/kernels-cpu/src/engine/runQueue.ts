@@ -35,9 +35,9 @@ export class RunQueue {
   failure?: Error
   pool?: WorkerPool
   #opening = false
-  /** All kernels so far, and how many of the modules the workers have. */
+  /** Kernels that the workers do not have yet, and memory that holds the bytes of those on their way. */
   readonly #modules: { readonly bytes: Uint8Array; readonly tableSize: number }[] = []
-  #modulesSent = 0
+  readonly #sent: { readonly block: TableBlock; readonly command: number }[] = []
   readonly #waiting: Waiting[] = []
   readonly #running: { readonly waiting: Waiting; readonly block: TableBlock }[] = []
 
@@ -130,7 +130,8 @@ export class RunQueue {
       this.#openPool()
       return false
     }
-    if (!this.#sendModules() || !this.pool.hasRoom) return false
+    if (!this.#sendModules()) return false
+    if (!this.pool.hasRoom) return this.#retrySoon()
     const block = this.options.tables().tryAllocate(4 * command.words.length) ?? this.#addSlab(command)
     if (!block) return false
     this.options.memoryWords().set(command.words, block.address >> 2)
@@ -153,18 +154,33 @@ export class RunQueue {
   #sendModules(): boolean {
     const { pool } = this
     if (!pool) return this.#modules.length === 0
-    while (this.#modulesSent < this.#modules.length) {
-      if (!pool.hasRoom) return false
-      const { bytes, tableSize } = this.#modules[this.#modulesSent]
+    this.#reclaimSent(pool)
+    while (this.#modules.length > 0) {
+      if (!pool.hasRoom) return this.#retrySoon()
+      const { bytes, tableSize } = this.#modules[0]
       const block = this.options.tables().tryAllocate(bytes.length)
       if (!block) return this.#addModuleRoom(bytes.length)
       this.options.memoryBytes().set(bytes, block.address)
-      pool.post(MODULE, block.address, bytes.length, tableSize)
-      // Every worker copies it before it comes to the next run.
-      this.options.tables().retire(block, this.enqueued + 1)
-      this.#modulesSent++
+      const command = pool.post(MODULE, block.address, bytes.length, tableSize)
+      this.#sent.push({ block, command })
+      this.#modules.shift()
     }
     return true
+  }
+
+  /** The ring is full; where no run will end and come back here, a timer does. */
+  #retrySoon(): false {
+    if (this.#running.length === 0) setTimeout(() => this.#pump(), 1)
+    return false
+  }
+
+  /** Frees the bytes of modules that every worker has copied. */
+  #reclaimSent(pool: WorkerPool): void {
+    if (this.#sent.length === 0) return
+    const finished = pool.finished()
+    while (this.#sent.length > 0 && this.#sent[0].command <= finished) {
+      this.options.tables().retire(this.#sent.shift()!.block, 0) // there is one
+    }
   }
 
   #addModuleRoom(bytes: number): boolean {

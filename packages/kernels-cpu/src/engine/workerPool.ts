@@ -62,11 +62,11 @@ export class WorkerPool {
 
   /** Room for one more command. */
   get hasRoom(): boolean {
-    return this.#head - this.#finished() < RING_ENTRIES - 1
+    return this.#head - this.finished() < RING_ENTRIES - 1
   }
 
   /** Commands that every worker has finished. */
-  #finished(): number {
+  finished(): number {
     let least = this.#head
     for (let worker = 0; worker < this.options.threads; worker++) {
       least = Math.min(least, Atomics.load(this.#control, (WORKER_DONE + worker * WORKER_STRIDE) / 4))
@@ -74,13 +74,15 @@ export class WorkerPool {
     return least
   }
 
-  post(kind: number, ...args: readonly number[]): void {
+  /** Returns the number of the command, to compare with `finished`. */
+  post(kind: number, ...args: readonly number[]): number {
     const at = (RING_BASE + (this.#head % RING_ENTRIES) * RING_ENTRY_BYTES) / 4
     this.#control[at] = kind
     args.forEach((value, k) => (this.#control[at + 1 + k] = value | 0))
     this.#head++
     Atomics.store(this.#control, RING_HEAD / 4, this.#head)
     Atomics.notify(this.#control, RING_HEAD / 4)
+    return this.#head
   }
 
   /** Lets the workers end what they do, then ends them. */
