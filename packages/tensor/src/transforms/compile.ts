@@ -62,7 +62,10 @@ const STAGED_BYTES = 2 ** 20
  * @throws ArgumentError at the 17th signature; DonatedError when a donated tensor is used twice or captured;
  * TracedValueError when called inside another transform (call the plain function there)
  */
-export function compile<A extends readonly unknown[], R>(fn: (...args: A) => R, options: CompileOptions = {}): CompiledFunction<A, R> {
+export function compile<A extends readonly unknown[], R>(
+  fn: (...args: A) => R,
+  options: CompileOptions = {},
+): CompiledFunction<A, R> {
   const compiled = new Compiled(fn, options)
   const call = (...args: A): Promise<R> => compiled.call(args)
   return Object.assign(call, { stats: compiled.stats, program: (...args: A) => compiled.program(args) })
@@ -149,7 +152,9 @@ class Compiled<A extends readonly unknown[], R> {
       checkReadable(leaf, 'compile')
       if (leaf.state !== 'lazy') continue
       if (isTraced(leaf))
-        throw new TracedValueError('compile: a compiled function was called inside another transform, where its arguments have no values; call the plain function there')
+        throw new TracedValueError(
+          'compile: a compiled function was called inside another transform, where its arguments have no values; call the plain function there',
+        )
       lazy.push(leaf)
     }
     return lazy
@@ -176,7 +181,13 @@ class Compiled<A extends readonly unknown[], R> {
     })
   }
 
-  async #variant(backend: Backend, leaves: readonly Tensor[], defs: readonly TreeDef[], keys: readonly string[], donated: ReadonlySet<number>): Promise<Variant> {
+  async #variant(
+    backend: Backend,
+    leaves: readonly Tensor[],
+    defs: readonly TreeDef[],
+    keys: readonly string[],
+    donated: ReadonlySet<number>,
+  ): Promise<Variant> {
     const key = `${backendNumber(backend)}|${keys.join('|')}`
     let variant = this.#variants.get(key)
     if (variant === undefined) {
@@ -196,7 +207,12 @@ class Compiled<A extends readonly unknown[], R> {
     )
   }
 
-  async #trace(backend: Backend, leaves: readonly Tensor[], defs: readonly TreeDef[], donated: ReadonlySet<number>): Promise<Variant> {
+  async #trace(
+    backend: Backend,
+    leaves: readonly Tensor[],
+    defs: readonly TreeDef[],
+    donated: ReadonlySet<number>,
+  ): Promise<Variant> {
     this.stats.traces++
     const { capabilities } = backend
     const placeholders = leaves.map((leaf) => placeholder(leaf.shape, leaf.dtype))
@@ -208,7 +224,8 @@ class Compiled<A extends readonly unknown[], R> {
         recordSites(recorder)
       }
     })()
-    if (traced.leaves.length === 0) throw new ArgumentError('compile: the function must return at least one tensor; return what it computes')
+    if (traced.leaves.length === 0)
+      throw new ArgumentError('compile: the function must return at least one tensor; return what it computes')
     const built = buildValues(traced.leaves, placeholders, { capabilities, scalars: 'constant' })
     warnAboutKeys(built.captured)
     const { program, reused } = lowerGraph(built.graph, { capabilities, fuse: this.#options.fuse ?? true, donated })
@@ -220,7 +237,15 @@ class Compiled<A extends readonly unknown[], R> {
       const small = !aliasOf.has(k) && bytes <= SMALL_RESULT_BYTES ? this.#allocate(backend, bytes) : null
       return { shape: leaf.shape, dtype: leaf.dtype, bytes, aliasOf: aliasOf.get(k), small }
     })
-    return { backend, executable, captured: built.captured, result: traced.def, outputs, reused, staging: leaves.map(() => null) }
+    return {
+      backend,
+      executable,
+      captured: built.captured,
+      result: traced.def,
+      outputs,
+      reused,
+      staging: leaves.map(() => null),
+    }
   }
 
   #allocate(backend: Backend, bytes: number): DeviceBuffer {
@@ -228,7 +253,11 @@ class Compiled<A extends readonly unknown[], R> {
     return backend.allocate(bytes)
   }
 
-  async #run(variant: Variant, leaves: readonly Tensor[], donated: ReadonlySet<number>): Promise<{ result: unknown; run: Promise<void> }> {
+  async #run(
+    variant: Variant,
+    leaves: readonly Tensor[],
+    donated: ReadonlySet<number>,
+  ): Promise<{ result: unknown; run: Promise<void> }> {
     const { backend, outputs } = variant
     const inputs: DeviceBuffer[] = []
     for (const [k, leaf] of leaves.entries()) {
@@ -239,15 +268,23 @@ class Compiled<A extends readonly unknown[], R> {
     // From here to the end of the function nothing else can run: what was checked stays true until the run is enqueued.
     for (const leaf of leaves) checkReadable(leaf, 'compile')
     const fresh = outputs.filter((output) => output.aliasOf === undefined && output.small === null)
-    const buffers = allocateOutputs(backend, fresh.map((output) => output.bytes))
+    const buffers = allocateOutputs(
+      backend,
+      fresh.map((output) => output.bytes),
+    )
     this.stats.allocations += fresh.length
     let next = 0
-    const bound = outputs.map((output) => (output.aliasOf !== undefined ? inputs[output.aliasOf] : (output.small ?? buffers[next++])))
+    const bound = outputs.map((output) =>
+      output.aliasOf !== undefined ? inputs[output.aliasOf] : (output.small ?? buffers[next++]),
+    )
     const run = runExecutable(backend, variant.executable, { inputs, outputs: bound, params: [] })
     this.stats.runs++
     for (const k of donated) this.#giveAway(leaves[k], variant, k)
     const results = outputs.map((output, k) => this.#resultTensor(output, bound[k], backend, run))
-    settle(results.filter((_, k) => outputs[k].small === null), run)
+    settle(
+      results.filter((_, k) => outputs[k].small === null),
+      run,
+    )
     return { result: variant.result.build(results), run }
   }
 
@@ -256,7 +293,8 @@ class Compiled<A extends readonly unknown[], R> {
     const { backend } = variant
     const { storage } = leaf
     if (storage?.kind === 'device' && storage.backend === backend) return storage.buffer
-    if (isDonated || storage?.kind !== 'host' || storage.bytes.byteLength > STAGED_BYTES) return bindReady(leaf, backend)
+    if (isDonated || storage?.kind !== 'host' || storage.bytes.byteLength > STAGED_BYTES)
+      return bindReady(leaf, backend)
     const bytes = bytesToDeviceBytes(storage.bytes, leaf.dtype, backend.capabilities.float64)
     const buffer = (variant.staging[k] ??= this.#allocate(backend, bytes.byteLength))
     void backend.write(buffer, bytes).catch(() => undefined)
@@ -280,9 +318,11 @@ class Compiled<A extends readonly unknown[], R> {
     // Enqueued right behind the run, so the next run cannot overwrite it first.
     const read = backend.read(buffer)
     const { float64 } = backend.capabilities
-    const value = run.then(() => read).then((bytes) => {
-      tensor.storage = { kind: 'host', bytes: deviceBytesToBytes(bytes, output.dtype, float64) }
-    })
+    const value = run
+      .then(() => read)
+      .then((bytes) => {
+        tensor.storage = { kind: 'host', bytes: deviceBytesToBytes(bytes, output.dtype, float64) }
+      })
     read.catch(() => undefined)
     settle([tensor], value)
     return tensor
@@ -309,18 +349,26 @@ function donatedTensor(leaves: readonly Tensor[], donated: ReadonlySet<number>, 
 }
 
 function capturedDonation(tensor: Tensor): DonatedError {
-  return new DonatedError(`compile: tensor ${tensor.dtype} ${showShape(tensor.shape)} is donated but the function also captures it; pass it as an argument only`)
+  return new DonatedError(
+    `compile: tensor ${tensor.dtype} ${showShape(tensor.shape)} is donated but the function also captures it; pass it as an argument only`,
+  )
 }
 
 /** Positions named by `donate`. Names are looked up in the source text of the function, which minifiers may have changed. */
-function donatedPositions(fn: (...args: never[]) => unknown, donate: readonly (number | string)[], count: number): ReadonlySet<number> {
+function donatedPositions(
+  fn: (...args: never[]) => unknown,
+  donate: readonly (number | string)[],
+  count: number,
+): ReadonlySet<number> {
   if (donate.length === 0) return new Set()
   const names = parameterNames(fn)
   return new Set(
     donate.map((entry) => {
       const position = typeof entry === 'number' ? entry : names.indexOf(entry)
       if (!Number.isInteger(position) || position < 0 || position >= Math.max(count, names.length))
-        throw new ArgumentError(`compile: donate must name arguments of the function, got ${JSON.stringify(entry)} for (${names.join(', ')}); use positions where names are minified`)
+        throw new ArgumentError(
+          `compile: donate must name arguments of the function, got ${JSON.stringify(entry)} for (${names.join(', ')}); use positions where names are minified`,
+        )
       return position
     }),
   )
@@ -331,13 +379,18 @@ function parameterNames(fn: (...args: never[]) => unknown): string[] {
   const single = /^\s*(?:async\s+)?([A-Za-z_$][\w$]*)\s*=>/.exec(source)
   if (single !== null) return [single[1]]
   const list = /\(([^)]*)\)/.exec(source)?.[1] ?? ''
-  return list.split(',').map((part) => part.trim().split(/[\s=:]/)[0]).filter((name) => name !== '')
+  return list
+    .split(',')
+    .map((part) => part.trim().split(/[\s=:]/)[0])
+    .filter((name) => name !== '')
 }
 
 function warnAboutKeys(captured: readonly Tensor[]): void {
   const key = captured.find((tensor) => tensor.dtype === 'u32' && tensor.shape.length === 1 && tensor.shape[0] === 2)
   if (key !== undefined)
-    console.warn('tarazed: compile: the function captures what looks like a random key, so every call draws the same numbers; pass the key as an argument')
+    console.warn(
+      'tarazed: compile: the function captures what looks like a random key, so every call draws the same numbers; pass the key as an argument',
+    )
 }
 
 function shorten(text: string): string {
@@ -360,10 +413,12 @@ async function throttle(backend: Backend, run: Promise<void>): Promise<void> {
   let runs = inFlight.get(backend)
   if (runs === undefined) inFlight.set(backend, (runs = []))
   const list = runs
-  const done = run.catch(() => undefined).then(() => {
-    const at = list.indexOf(done)
-    if (at >= 0) list.splice(at, 1)
-  })
+  const done = run
+    .catch(() => undefined)
+    .then(() => {
+      const at = list.indexOf(done)
+      if (at >= 0) list.splice(at, 1)
+    })
   list.push(done)
   while (list.length >= 2) await list[0]
 }

@@ -1,0 +1,11 @@
+/** Function transforms: functions in, functions out. */
+export { checkpoint } from './checkpoint.js'
+export { customVjp, type Cotangents, type CustomVjpOptions } from './customVjp.js'
+export { grad, valueAndGrad, type ArgumentNumbers, type GradientOf, type GradOptions } from './grad.js'
+export { hessian, hvp, jacfwd, jacobian, jacrev, type JacobianOptions } from './jacobian.js'
+export { jvp, linearize } from './jvp.js'
+export { scan, type ScanOptions } from './scan.js'
+export { isActiveTrace, isTraced, runTrace } from './trace.js'
+export type { Arguments, TreeFunction } from './traced.js'
+export { vjp } from './vjp.js'
+export { vmap, type Axes, type VmapOptions } from './vmap.js'
