@@ -140,7 +140,8 @@ export class Group {
         const { axis } = attrsOf(value, 'concat')
         return concatParts(value, axis).map(({ part, offset }) => {
           const dim = domain.scaled(map[axis], 1, -offset)
-          return at(replaced(map, axis, dim), [{ kind: 'range', dim, extent: part.shape[axis] }])
+          const extent = part.shape[axis]
+          return at(replaced(map, axis, domain.narrowed(dim, extent)), [{ kind: 'range', dim, extent }])
         })
       }
       case 'gather': {
@@ -206,7 +207,7 @@ export function paddedGuards(domain: Domain, value: Value, map: readonly Dim[]):
     const shifted = domain.scaled(dim, 1, -low[k])
     const spread = interior[k] + 1
     const extent = x.shape[k]
-    if (spread === 1) return { dim: shifted, conditions: [{ kind: 'range', dim: shifted, extent }] }
+    if (spread === 1) return { dim: domain.narrowed(shifted, extent), conditions: [{ kind: 'range', dim: shifted, extent }] }
     const dense = domain.dim([], 0, [{ kind: 'quotient', of: shifted, by: spread, scale: 1 }])
     const conditions: Guard[] = [
       { kind: 'range', dim: shifted, extent: extent === 0 ? 0 : (extent - 1) * spread + 1 },

@@ -33,6 +33,9 @@ export interface Instance {
   readonly depth: number
 }
 
+/** Axes are not split into rows shorter than this: a vector unit would run out of elements. */
+const SHORT_ROW = 16
+
 /** The domain axes of a group and all dims defined over them, so that an axis can be split. */
 export class Domain {
   readonly extents: number[] = []
@@ -100,6 +103,30 @@ export class Domain {
       dim.coefs.splice(axis, 1, coef * low, coef)
     }
     if (this.locked > axis) this.locked++
+  }
+
+  /**
+   * `dim` as it is wherever 0 <= dim < extent: parts that are multiples of `extent` cancel there. A domain axis is split where that
+   * brings such parts out (three heads side by side, read by three padded parts), unless it would leave very short rows.
+   */
+  narrowed(dim: Dim, extent: number): Dim {
+    if (dim.dynamic.length > 0 || extent <= 1) return dim
+    const { min, max } = this.range(dim)
+    if (min >= 0 && max < extent) return dim
+    const low = dim.coefs.map((coef) => (coef % extent === 0 ? 0 : coef))
+    for (let axis = 0; axis < low.length; axis++) {
+      const coef = low[axis]
+      if (coef === 0 || this.extents[axis] <= 1) continue
+      if (coef < 0 || coef > extent) return dim
+      if (coef * this.extents[axis] <= extent) continue
+      const part = extent / coef
+      if (axis === this.locked || !Number.isInteger(part) || part < SHORT_ROW || this.extents[axis] % part !== 0) return dim
+      this.split(axis, part)
+      return this.narrowed(dim, extent)
+    }
+    const rest = ((dim.offset % extent) + extent) % extent
+    const narrow = this.dim(low, rest)
+    return this.range(narrow).max < extent ? narrow : dim
   }
 
   /** Smallest and largest value of the affine part. */
