@@ -49,7 +49,8 @@ export function fromBytes(bytes: Uint8Array, { shape, dtype, copy = true }: { sh
   const expected = sizeOf(shape) * dtypeBytes(dtype)
   if (bytes.byteLength !== expected)
     throw shapeError('fromBytes', `${dtype}${showShape(shape)} takes ${expected} bytes`, `${bytes.byteLength}`, 'change shape or dtype')
-  return readyTensor(shape, dtype, copy ? bytes.slice() : bytes)
+  // Not bytes.slice(): on Node's Buffer that is a view of the same memory.
+  return readyTensor(shape, dtype, copy ? new Uint8Array(bytes) : bytes)
 }
 
 /** A rank-0 tensor with a value of its own: unlike a number it is a run-time argument of a compiled function. */
