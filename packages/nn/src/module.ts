@@ -1,6 +1,6 @@
 /** Modules: immutable data with a forward function. */
 import type { Tensor, TreeNode } from '@tarazed/tensor'
-import { parameters, withParameters } from './parameters.js'
+import { withParameters } from './parameters.js'
 
 /**
  * The base of every module. Fields of a subclass are its tree: tensors, modules, arrays and plain records of these are
@@ -10,7 +10,7 @@ import { parameters, withParameters } from './parameters.js'
  */
 export abstract class Module implements TreeNode {
   treeFlatten(): { readonly children: Readonly<Record<string, unknown>>; readonly staticKey: string } {
-    return { children: { ...this }, staticKey: this.constructor.name }
+    return { children: Object.fromEntries(Object.entries(this)), staticKey: this.constructor.name }
   }
 
   treeUnflatten(children: Readonly<Record<string, unknown>>): this {

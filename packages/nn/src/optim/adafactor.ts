@@ -1,7 +1,14 @@
 /** Adafactor: second moments of a matrix as the outer product of their row and column means. */
 import { type Tensor, matmul } from '@tarazed/tensor'
 import { shrinkage, shrunk } from './decay.js'
-import { type CommonOptions, type OneParameter, type Optimizer, type UpdateClock, optimizerFrom } from './optimizer.js'
+import {
+  type CommonOptions,
+  type NamedTensors,
+  type OneParameter,
+  type Optimizer,
+  type UpdateClock,
+  optimizerFrom,
+} from './optimizer.js'
 
 export interface AdafactorOptions extends CommonOptions {
   /** [least root mean square of g, least root mean square of p]. */
@@ -59,7 +66,11 @@ function slotShapes(shape: readonly number[]): Readonly<Record<string, readonly 
 }
 
 /** The running estimate of g², shape of g, and the slots after it. */
-function secondMoments({ grad, slots }: OneParameter, intake: Tensor, eps: number) {
+function secondMoments(
+  { grad, slots }: OneParameter,
+  intake: Tensor,
+  eps: number,
+): { variance: Tensor; slots: NamedTensors } {
   const square = grad.square()
   if (grad.rank < 2) {
     const variance = mixed(slots.variance, square, intake)

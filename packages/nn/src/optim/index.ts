@@ -21,9 +21,11 @@ export {
   type DecayFor,
   type NamedTensors,
   type OneParameter,
+  type OneUpdate,
   type Optimizer,
   type OptimizerState,
   type ParameterRule,
+  type SlotShapes,
   type UpdateClock,
 } from './optimizer.js'
 export { partitioned } from './partitioned.js'

@@ -63,9 +63,18 @@ export interface ParameterRule<Shared> {
    * The slots of a parameter by kind, with their shapes; they start at zero.
    * @throws ShapeError for a parameter that the rule cannot update
    */
-  slotShapes(name: string, parameter: Tensor): Readonly<Record<string, readonly number[]>>
+  slotShapes(name: string, parameter: Tensor): SlotShapes
   share(clock: UpdateClock): Shared
-  apply(one: OneParameter, shared: Shared): { readonly parameter: Tensor; readonly slots: NamedTensors }
+  apply(one: OneParameter, shared: Shared): OneUpdate
+}
+
+/** Shapes by kind of slot. */
+export type SlotShapes = Readonly<Record<string, readonly number[]>>
+
+/** What a rule gives for one parameter; `slots` by kind. */
+export interface OneUpdate {
+  readonly parameter: Tensor
+  readonly slots: NamedTensors
 }
 
 /** What a rule gets for one parameter. */

@@ -1,7 +1,15 @@
 /** Stochastic gradient descent with momentum. */
 import { cast } from '@tarazed/tensor'
 import { decayed } from './decay.js'
-import { type CommonOptions, type OneParameter, type Optimizer, type UpdateClock, optimizerFrom } from './optimizer.js'
+import {
+  type CommonOptions,
+  type OneParameter,
+  type OneUpdate,
+  type Optimizer,
+  type SlotShapes,
+  type UpdateClock,
+  optimizerFrom,
+} from './optimizer.js'
 
 export interface SgdOptions extends CommonOptions {
   readonly lr: NonNullable<CommonOptions['lr']>
@@ -30,7 +38,7 @@ export function sgd({
   })
   type Shared = ReturnType<typeof share>
 
-  const apply = (one: OneParameter, { lr, gain }: Shared) => {
+  const apply = (one: OneParameter, { lr, gain }: Shared): OneUpdate => {
     const grad = decayed(one, weightDecay, decayFor)
     if (momentum === 0) return { parameter: one.parameter.sub(grad.mul(lr)), slots: {} }
     const incoming = gain === undefined ? grad : grad.mul(gain)
@@ -42,7 +50,7 @@ export function sgd({
   return optimizerFrom<Shared>({
     name: 'sgd',
     lr,
-    slotShapes: (_name, parameter) => (momentum === 0 ? {} : { momentum_buffer: parameter.shape }),
+    slotShapes: (_name, { shape }): SlotShapes => (momentum === 0 ? {} : { momentum_buffer: shape }),
     share,
     apply,
   })
