@@ -20,5 +20,15 @@ export { cumulative } from './cumulative'
 export { matmulBlock, matmulPack } from './matmul'
 export { matmulI32 } from './matmulI32'
 export { matvec } from './matvec'
+export {
+  quantPack3,
+  quantPack4,
+  quantPanels3,
+  quantPanels4,
+  quantPrepare3,
+  quantPrepare4,
+  quantVector3,
+  quantVector4,
+} from './quantMatmul'
 export { scatterCopy, scatterFloat, scatterInteger, scatterNarrow, scatterWiden } from './scatterAdd'
 export { sort } from './sort'

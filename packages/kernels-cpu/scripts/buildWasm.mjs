@@ -61,7 +61,7 @@ async function compile(sources, relaxed) {
     listFiles: () => [],
   })
   const messages = stderr.toString()
-  if (error) throw new Error(`buildWasm: the compiler failed\n${messages}`)
+  if (error) throw new Error(`buildWasm: the compiler failed\n${messages.slice(0, 4000)}`)
   if (messages) process.stderr.write(messages)
   return { binary: outputs.get('routines.wasm'), text: outputs.get('routines.wat') }
 }

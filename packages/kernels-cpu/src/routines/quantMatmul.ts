@@ -1,0 +1,82 @@
+/** Plans of products with block-quantised weights: few rows read the weights packed, many rows widen them panel by panel. */
+import { InternalError, type RoutineStep, type View } from '@tarazed/tensor'
+import type { RoutinePlan } from './plan.js'
+import { ceilDiv, denseStrides, dtypeCode, numberAttr, roundUp } from './views.js'
+
+/** Rows of x up to which every weight is unpacked once per row; above, widening them once is cheaper. */
+const FEW_ROWS = 4
+/** Elements of an activation block; it never crosses a group. */
+const ACTIVATION_BLOCK = 128
+const DEPTH_BLOCK = 256
+const MULTIPLY_ADDS_PER_NANOSECOND = 20
+
+/** In the order of assembly/quantMatmul.ts. */
+const FORMATS = ['int8', 'int4', 'int4sym', 'nf4']
+const ACTIVATIONS = ['f32', 'i16', 'i8']
+
+/** Weights a nanosecond of a product with one row. */
+const WEIGHTS_PER_NANOSECOND: Record<string, number> = { f32: 4, i16: 14, i8: 20 }
+
+/** @see packages/tensor/src/program/routines.ts, `quantMatmul` */
+export function planQuantMatmul(step: RoutineStep): RoutinePlan {
+  const [x, packed] = step.operands
+  step.operands.slice(1).forEach(requireDense)
+  const [M, K] = x.shape
+  const N = packed.shape[0]
+  const group = numberAttr(step.attrs, 'group')
+  const activations = (step.attrs.activations as string | undefined) ?? 'f32'
+  const isVector = M <= FEW_ROWS
+  const groups = K / group
+  const blocksPerGroup = ceilDiv(group, ACTIVATION_BLOCK)
+  const preparedBytes = activations === 'f32' ? roundUp(4 * K, 16) : roundUp(8 * groups * blocksPerGroup + 2 * K, 16)
+  const columnBlock = isVector ? 32 : 64
+  const words = [
+    M,
+    N,
+    K,
+    dtypeCode(x.dtype),
+    x.strides[0],
+    x.strides[1],
+    FORMATS.indexOf(step.attrs.format as string),
+    group,
+    groups,
+    ACTIVATIONS.indexOf(activations),
+    blocksPerGroup,
+    preparedBytes,
+    columnBlock,
+  ]
+  const count = step.operands.length
+  const items = M === 0 ? 0 : ceilDiv(N, columnBlock)
+  const perItem = columnBlock * K * M
+  const stages = isVector
+    ? [
+        { fn: `quantPrepare${count}`, items: M, itemNanoseconds: 2 * K },
+        {
+          fn: `quantVector${count}`,
+          items,
+          itemNanoseconds: perItem / WEIGHTS_PER_NANOSECOND[activations] + 50,
+        },
+      ]
+    : [
+        { fn: `quantPack${count}`, items: ceilDiv(M, 4), itemNanoseconds: 2 * K },
+        {
+          fn: `quantPanels${count}`,
+          items,
+          itemNanoseconds: perItem / MULTIPLY_ADDS_PER_NANOSECOND + columnBlock * K,
+        },
+      ]
+  return {
+    stages: stages.filter((stage) => items > 0 && stage.items > 0),
+    words: Int32Array.from(words),
+    sharedBytes: isVector ? M * preparedBytes : ceilDiv(M, 4) * 16 * K,
+    // Vectors: a row of x or a block of results. Panels: edge block, eight widened rows, their panel, totals.
+    threadBytes: isVector ? 4 * Math.max(K, columnBlock) : 128 + 64 * DEPTH_BLOCK + 32 * roundUp(M, 4),
+  }
+}
+
+function requireDense(view: View): void {
+  const dense = denseStrides(view.shape)
+  if (view.strides.some((stride, axis) => stride !== dense[axis] && view.shape[axis] > 1)) {
+    throw new InternalError(`quantMatmul: packed weights must be dense, got strides [${view.strides.join(', ')}]`)
+  }
+}
