@@ -78,7 +78,7 @@ export class AreaFiles {
 
   #bytes(file: string): Uint8Array {
     try {
-      const bytes = readFileSync(join(this.area.root, file))
+      const bytes = new Uint8Array(readFileSync(join(this.area.root, file)))
       this.#readFiles.add(file)
       return bytes
     } catch (cause) {

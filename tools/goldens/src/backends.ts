@@ -1,6 +1,8 @@
 /** Opens the one backend that the command line names; no other is loaded. */
 import { type Backend, type Tensor } from '@tarazed/tensor'
-import { type HostTensor } from './hostTensor.js'
+import { bytesOf, type HostTensor } from './hostTensor.js'
+import { tensorOf } from './stored.js'
+import { mapTensors, tensorsOf } from './tensorTree.js'
 
 /** What the backend did. */
 export interface Counts {
@@ -18,6 +20,8 @@ export interface Machine {
   counts(): Counts
   /** Evaluates tensors together and copies their values out. */
   read(tensors: readonly Tensor[]): Promise<HostTensor[]>
+  /** The same records of tensors with every value computed, so that what is built on them starts from there. */
+  settle<T>(tree: T): Promise<T>
   close(): Promise<void>
 }
 
@@ -78,23 +82,33 @@ async function machineOf(backend: Backend, mathFactor: number): Promise<Machine>
         tensors.map(async (tensor) => ({ dtype: tensor.dtype, shape: tensor.shape, bytes: await tensor.bytes() })),
       )
     },
+    async settle(tree) {
+      await evaluate(...tensorsOf(tree))
+      return tree
+    },
     close: () => backend.close(),
   }
 }
 
 async function openInterpreter(): Promise<Machine> {
   const { interpret } = await import('@tarazed/tensor/testing')
-  const { bytesOf } = await import('./hostTensor.js')
   let runs = 0
+  const read = (tensors: readonly Tensor[]): HostTensor[] => {
+    runs++
+    const values = interpret(tensors, new Map(), { round: true })
+    return tensors.map(({ dtype, shape }, k) => ({ dtype, shape, bytes: bytesOf(values[k], dtype) }))
+  }
   return {
     name: 'interpret',
     flushToZero: false,
     mathFactor: 1,
     counts: () => ({ programs: runs, steps: runs, kernels: 0 }),
-    async read(tensors) {
-      runs++
-      const values = interpret(tensors, new Map(), { round: true })
-      return tensors.map(({ dtype, shape }, k) => ({ dtype, shape, bytes: bytesOf(values[k], dtype) }))
+    // Async, so that what the interpreter throws is a rejection.
+    read: async (tensors) => read(tensors),
+    async settle(tree) {
+      const tensors = tensorsOf(tree)
+      const values = new Map(read(tensors).map((host, k) => [tensors[k], tensorOf(host)]))
+      return mapTensors(tree, (tensor) => values.get(tensor) ?? tensor)
     },
     close: () => Promise.resolve(),
   }

@@ -15,7 +15,7 @@ export interface HostTensor {
 export function numbersOf(host: HostTensor): Float64Array {
   const decode = DECODERS[host.dtype]
   // A copy: bytes may start anywhere, typed arrays may not.
-  return decode(host.bytes.slice().buffer)
+  return decode(new Uint8Array(host.bytes).buffer)
 }
 
 /** A scalar or one-element tensor's number. */
