@@ -5,16 +5,19 @@ import { isFloat, type DType } from '../dtype.js'
 import { zeros } from './arithmetic.js'
 import { batchFunction } from './batchPass.js'
 import { lead, moveAxis } from './batching/lead.js'
-import { grad, type ArgumentNumbers } from './grad.js'
+import { grad } from './grad.js'
 import { jvp } from './jvp.js'
 import { pullBack, pushForward } from './passes.js'
 import { traceCall, type Arguments, type TreeFunction } from './traced.js'
 import type { Batched } from './rules.js'
 
-export interface JacobianOptions {
+export interface JacobianOptions<Wrt extends number = number> {
   /** The argument to differentiate; default 0. */
-  readonly argnums?: number
+  readonly argnums?: Wrt
 }
+
+/** The result's tree with the argument's tree in the place of every tensor. */
+export type JacobianOf<Result, Arg> = Result extends Tensor ? Arg : { [K in keyof Result]: JacobianOf<Result[K], Arg> }
 
 /** [n, …shape]: one unit vector of a tensor of n elements after the other. */
 function unitVectors(shape: readonly number[], size: number, dtype: DType): Tensor {
@@ -30,9 +33,13 @@ function unitVectors(shape: readonly number[], size: number, dtype: DType): Tens
  *   each of shape [...output shape, ...input shape]
  * @throws as `vjp`
  */
-export function jacrev(f: TreeFunction, { argnums = 0 }: JacobianOptions = {}): TreeFunction {
+export function jacrev<Args extends Arguments, Result, const Wrt extends number = 0>(
+  f: TreeFunction<Args, Result>,
+  options: JacobianOptions<Wrt> = {},
+): (...args: Args) => JacobianOf<Result, Args[Wrt]> {
+  const { argnums = 0 } = options
   return (...args) => {
-    const call = traceCall('jacrev', f, args, [argnums], 'reverse')
+    const call = traceCall('jacrev', f as TreeFunction, args, [argnums], 'reverse')
     const [input] = call.inputs
     const blocks = call.outputs.leaves.map((output, k) => {
       if (!isFloat(output.dtype))
@@ -64,9 +71,13 @@ export function jacrev(f: TreeFunction, { argnums = 0 }: JacobianOptions = {}): 
  * @returns as `jacrev`
  * @throws as `jvp`
  */
-export function jacfwd(f: TreeFunction, { argnums = 0 }: JacobianOptions = {}): TreeFunction {
+export function jacfwd<Args extends Arguments, Result, const Wrt extends number = 0>(
+  f: TreeFunction<Args, Result>,
+  options: JacobianOptions<Wrt> = {},
+): (...args: Args) => JacobianOf<Result, Args[Wrt]> {
+  const { argnums = 0 } = options
   return (...args) => {
-    const call = traceCall('jacfwd', f, args, [argnums], 'forward')
+    const call = traceCall('jacfwd', f as TreeFunction, args, [argnums], 'forward')
     const [input] = call.inputs
     const columns = input.leaves.map((x, k) => {
       const units = unitVectors(x.shape, x.size, x.dtype)
@@ -98,27 +109,28 @@ function forwardBlock(column: Batched | null, output: Tensor, x: Tensor): Tensor
 }
 
 /** A tree with a tree in the place of every tensor. `build` puts in what it is given, tensor or not. */
-function nested(def: { build(leaves: readonly Tensor[]): unknown }, trees: readonly unknown[]): unknown {
-  return def.build(trees as readonly Tensor[])
+function nested<Result>(def: { build(leaves: readonly Tensor[]): unknown }, trees: readonly unknown[]): Result {
+  return def.build(trees as readonly Tensor[]) as Result
 }
 
 /**
  * The Jacobian of a function: `[...output shape, ...input shape]` for tensors, trees of them for trees.
  * @param options `mode`: `reverse` (default; few outputs) or `forward` (few inputs)
  */
-export function jacobian(
-  f: TreeFunction,
-  options: JacobianOptions & { readonly mode?: 'reverse' | 'forward' } = {},
-): TreeFunction {
+export function jacobian<Args extends Arguments, Result, const Wrt extends number = 0>(
+  f: TreeFunction<Args, Result>,
+  options: JacobianOptions<Wrt> & { readonly mode?: 'reverse' | 'forward' } = {},
+): (...args: Args) => JacobianOf<Result, Args[Wrt]> {
   return options.mode === 'forward' ? jacfwd(f, options) : jacrev(f, options)
 }
 
 /** The Hessian of a scalar function, forward over reverse: `[...input shape, ...input shape]`, trees for trees. */
-export function hessian(f: TreeFunction, options: JacobianOptions = {}): TreeFunction {
-  return jacfwd(
-    grad(f as TreeFunction<Arguments, Tensor>, { argnums: (options.argnums ?? 0) as ArgumentNumbers }) as TreeFunction,
-    options,
-  )
+export function hessian<Args extends Arguments, const Wrt extends number = 0>(
+  f: TreeFunction<Args, Tensor>,
+  options: JacobianOptions<Wrt> = {},
+): (...args: Args) => JacobianOf<Args[Wrt], Args[Wrt]> {
+  const gradient = grad(f, { argnums: options.argnums ?? 0 }) as TreeFunction<Args, Args[Wrt]>
+  return jacfwd(gradient, options)
 }
 
 /**

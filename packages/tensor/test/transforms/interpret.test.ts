@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Tensor } from '../../src/graph/tensor.js'
+import type { Tensor } from '../../src/graph/tensor.js'
 import * as p from '../../src/graph/primitives.js'
 import { interpret } from '../../src/testing/interpret.js'
 import type { DType } from '../../src/dtype.js'

@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest'
+import type { Tensor } from '../../src/graph/tensor.js'
+import * as T from '../../src/ops/index.js'
+import { checkGrad } from '../../src/testing/gradCheck.js'
+import { checkpoint, grad, scan, vmap } from '../../src/transforms/index.js'
+import { valuesOf } from './values.js'
+
+const xs = T.tensor([
+  [1, 2],
+  [3, 4],
+  [5, 6],
+])
+
+describe('scan', () => {
+  it('hands the carry on and stacks what the function gives', () => {
+    const [last, sums] = scan((c: Tensor, a: Tensor) => [T.add(c, a), T.mul(c, 10)] as const, T.zeros([2]), xs)
+    expect(valuesOf(last)).toEqual([9, 12])
+    expect(valuesOf(sums)).toEqual([0, 0, 10, 20, 40, 60])
+  })
+
+  it('runs backwards, keeping places', () => {
+    const [last, seen] = scan((c: Tensor, a: Tensor) => [T.add(T.mul(c, 2), a), c] as const, T.zeros([2]), xs, {
+      reverse: true,
+    })
+    expect(valuesOf(last)).toEqual([27, 34])
+    expect(valuesOf(seen)).toEqual([13, 16, 5, 6, 0, 0])
+  })
+
+  it('counts trips without input', () => {
+    const [last, nothing] = scan(
+      (c: { n: Tensor }, _: null) => [{ n: T.add(c.n, 1) }, null] as const,
+      { n: T.scalar(0) },
+      null,
+      { length: 4 },
+    )
+    expect(valuesOf(last.n)).toEqual([4])
+    expect(nothing).toBeNull()
+  })
+
+  it('gives the first carry back and empty stacks for no trips', () => {
+    const [last, ys] = scan((c: Tensor, a: Tensor) => [T.add(c, a), c] as const, T.ones([2]), T.zeros([0, 2]))
+    expect(valuesOf(last)).toEqual([1, 1])
+    expect(ys.shape).toEqual([0, 2])
+  })
+
+  it('makes operands of what the function closes over', () => {
+    const w = T.exp(T.tensor([0, 0]))
+    const [last] = scan(
+      (c: Tensor, a: Tensor) => [T.add(c, T.mul(a, T.add(w, T.tensor([1, 2])))), null] as const,
+      T.zeros([2]),
+      xs,
+    )
+    expect(valuesOf(last)).toEqual([18, 36])
+    const body = last.node!.attrs as { constants: number }
+    expect(body.constants).toBeGreaterThan(0)
+  })
+
+  it('has derivatives in all modes, twice, with constants, several carries and integer state', () => {
+    checkGrad(
+      (init, slices, w, counter) => {
+        const [[c, d, n], ys] = scan(
+          ([a, b, k]: Tensor[], x: Tensor) => {
+            const next = T.tanh(T.add(T.mul(a, w), x))
+            return [[next, T.add(b, T.mul(next, a)), T.add(k, 1)], T.mul(next, b)] as const
+          },
+          [init, T.mul(init, 0.5), counter],
+          slices,
+        )
+        return [c, d, ys, T.cast(n, 'f32')]
+      },
+      [
+        { shape: [2], data: [0.3, -0.4] },
+        { shape: [3, 2], data: [0.1, 0.2, -0.3, 0.4, 0.5, -0.6] },
+        { shape: [2], data: [0.7, 1.1] },
+        { shape: [], data: [0], dtype: 'i32' },
+      ],
+    )
+  })
+
+  it('has derivatives when a carry becomes dependent only in later trips', () => {
+    checkGrad(
+      (w) => {
+        const [[, , last], ys] = scan(
+          ([a, b, c]: Tensor[]) => [[T.mul(w, 1.5), T.sin(a), T.mul(T.add(b, c), w)], c] as const,
+          [T.zeros([2]), T.zeros([2]), T.ones([2])],
+          null,
+          { length: 4, reverse: true },
+        )
+        return [last, ys as Tensor]
+      },
+      [{ shape: [2], data: [0.7, 1.1] }],
+    )
+  })
+
+  it('nests, holds checkpoints, and maps', () => {
+    checkGrad(
+      (init, w) => {
+        const inner = checkpoint((c: Tensor, a: Tensor) => T.sin(T.add(T.mul(c, w), a)))
+        const [out] = scan(
+          (c: Tensor, a: Tensor) =>
+            [scan((d: Tensor, b: Tensor) => [inner(d, b), null] as const, c, a)[0], null] as const,
+          init,
+          T.tensor([
+            [[0.1], [0.2]],
+            [[0.3], [0.4]],
+          ]),
+        )
+        return out
+      },
+      [
+        { shape: [1], data: [0.3] },
+        { shape: [1], data: [0.8] },
+      ],
+    )
+  })
+
+  it('maps with a mapped function inside', () => {
+    const out = vmap(
+      (row: Tensor) => scan((c: Tensor, a: Tensor) => [T.add(c, a), T.mul(c, a)] as const, T.scalar(0), row)[1],
+    )(xs)
+    expect(valuesOf(out)).toEqual([0, 2, 0, 12, 0, 30])
+  })
+
+  it('refuses a carry that changes and trips that are not known', () => {
+    const one = T.scalar(1)
+    expect(() => scan((c: Tensor) => [T.reshape(c, [1]), null] as const, one, null, { length: 2 })).toThrow(
+      'the carry must keep its shapes, got [1] for [] at carry',
+    )
+    expect(() => scan((c: Tensor) => [T.cast(c, 'f16'), null] as const, one, null, { length: 2 })).toThrow(
+      'got f16 for f32',
+    )
+    expect(() => scan(((c: Tensor) => [[c, c], null]) as never, one, null, { length: 2 })).toThrow(
+      'must keep its structure',
+    )
+    expect(() => scan(((c: Tensor) => c) as never, one, null, { length: 2 })).toThrow('must return [carry, y]')
+    expect(() => scan((c: Tensor) => [c, null] as const, one, null)).toThrow('give length')
+    expect(() => scan((c: Tensor) => [c, null] as const, one, xs, { length: 2 })).toThrow('leading size 2, got [3, 2]')
+  })
+
+  it('does not stack what its backward pass does not read', () => {
+    const loss = (w: Tensor): Tensor =>
+      T.sum(scan((c: Tensor, a: Tensor) => [T.add(c, T.mul(a, w)), null] as const, T.zeros([2]), xs)[0])
+    expect(valuesOf(grad(loss)(T.ones([2])))).toEqual([9, 12])
+  })
+})
