@@ -14,6 +14,7 @@ export {
   attentionQueryGrad7,
   attentionQueryGrad8,
 } from './attentionGrad'
+export { ceilingCopy, ceilingMultiplyAdd } from './ceilings'
 export { convBlock, convPack } from './conv'
 export { copy } from './copy'
 export { cumulative } from './cumulative'

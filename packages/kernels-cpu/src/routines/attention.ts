@@ -130,7 +130,7 @@ export function planAttention(step: RoutineStep): RoutinePlan {
 /** @see packages/tensor/src/program/routines.ts, `attentionGrad` */
 export function planAttentionGrad(step: RoutineStep): RoutinePlan {
   const sizes = sizesOf(step.operands, KEY_BLOCK_OF_GRADIENT)
-  const { B, G, H, T, S, rowBlock, keyBlock, queryPitch, valuePitch } = sizes
+  const { B, G, H, T, rowBlock, keyBlock, queryPitch, valuePitch } = sizes
   const pairs = B * G
   const isOneStage = pairs >= PAIRS_WORTH_ONE_STAGE
   const rows = (H / G) * T

@@ -46,7 +46,7 @@ export function planConv(step: RoutineStep): RoutinePlan {
     const pixels = collapse(axes.map(({ input, xStride }): Axis => ({ extent: input, strides: [xStride] })))
     if (pixels.length <= 1) return planPointwise(x, w, result, pixels[0]?.strides[0] ?? 1)
   }
-  return planWindows(x, w, result, groups, axes)
+  return planWindows(x, w, groups, axes)
 }
 
 function spatialAxes(step: RoutineStep): Spatial[] {
@@ -80,7 +80,7 @@ function planPointwise(x: View, w: View, result: View, pixelStride: number): Rou
   return planProduct(weights, 1, images, 0, { ...result, shape: [N, O, pixels], strides: [O * pixels, pixels, 1] })
 }
 
-function planWindows(x: View, w: View, result: View, groups: number, axes: readonly Spatial[]): RoutinePlan {
+function planWindows(x: View, w: View, groups: number, axes: readonly Spatial[]): RoutinePlan {
   const outChannels = w.shape[0] / groups
   const channels = w.shape[1]
   const depth = channels * product(axes.map((axis) => axis.kernel))
