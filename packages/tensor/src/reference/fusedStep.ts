@@ -46,9 +46,10 @@ class FusedKernel {
     this.#folds = folds
     this.#evaluate = step.exprs.map((expr, at) => this.#compile(expr, at))
     const before = phasesBefore(step.exprs)
+    const needed = this.#neededRows()
     const phases = Array.from({ length: step.phases + 1 }, (_, phase) => phase)
     this.#rowExprs = phases.map((phase) =>
-      step.exprs.flatMap((expr, at) => (expr.level === 'row' && before[at] === phase ? [at] : [])),
+      step.exprs.flatMap((_, at) => (needed.has(at) && before[at] === phase ? [at] : [])),
     )
     this.#elementExprs = phases.map((phase) => this.#neededElements(phase))
   }
@@ -93,6 +94,27 @@ class FusedKernel {
     for (let axis = 0; axis < strides.length; axis++) place += strides[axis] * this.#at[axis]
     for (const term of gathered) place += term.stride * this.#values[term.expr]
     return place
+  }
+
+  /**
+   * Row expressions that something reads which is computed. In an empty row no element is, and a load that only an
+   * element needs may then point nowhere.
+   */
+  #neededRows(): Set<number> {
+    const { exprs, stores, inner } = this.#step
+    const needed = new Set<number>()
+    const need = (at: number): void => {
+      if (needed.has(at)) return
+      needed.add(at)
+      const expr = exprs[at]
+      if (expr.op !== 'reduce' || inner > 0) argumentsOf(expr).forEach(need)
+    }
+    for (const store of stores) {
+      if (store.level === 'element' && inner === 0) continue
+      need(store.value)
+      for (const term of store.access.gathered) need(term.expr)
+    }
+    return new Set([...needed].filter((at) => exprs[at].level === 'row'))
   }
 
   /** In dependency order. */

@@ -77,7 +77,9 @@ function livesOf(program: Program, uses: readonly Uses[]): Map<number, Life> {
 /** What a step needs to read has been written by a step before it. */
 function validateFirstUses(program: Program, uses: readonly Uses[], lives: ReadonlyMap<number, Life>): void {
   for (const [slot, life] of lives) {
-    const { place } = program.slots[slot]
+    const { place, elements } = program.slots[slot]
+    // nothing is read from an empty slot, and the step that would write it may be left out
+    if (elements === 0) continue
     const hasValue = place.kind === 'input' || (place.kind === 'output' && place.aliasOf !== undefined)
     if (hasValue || !uses[life.first].reads.has(slot)) continue
     throw new InternalError(`step ${life.first} reads slot ${slot} (${place.kind}) before any step has written it`)
