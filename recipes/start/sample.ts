@@ -1,4 +1,5 @@
 /** Writing text: one byte at a time from a compiled step whose key/value cache is updated in place. */
+import type { KvCache } from '@tarazed/nn'
 import { type Tensor, compile, random, scalar, tensor } from '@tarazed/tensor'
 import type { Run } from './checkpoint.js'
 import { END_OF_DOCUMENT } from './corpus.js'
@@ -13,6 +14,18 @@ export interface SampleOptions {
   readonly seed: number
 }
 
+/** One byte of text: read it, draw the next. Traced once for every position; the caches are written in place. */
+function compileDecode(model: ByteModel, temperature: number) {
+  return compile(
+    (params: Run['params'], caches: KvCache[], byte: Tensor, position: Tensor, key: Tensor) => {
+      const { logits, caches: grown } = model.with(params).forwardCached(byte, position, caches)
+      const drawn = random.categorical(random.foldIn(key, position), logits.div(temperature)) // i32 [1]
+      return { drawn, grown }
+    },
+    { donate: ['caches'] },
+  )
+}
+
 /** Bytes that the model writes after the prompt, one by one. */
 export async function* sampleBytes(
   model: ByteModel,
@@ -20,27 +33,19 @@ export async function* sampleBytes(
   params: Run['params'],
   { prompt, length, temperature, seed }: SampleOptions,
 ): AsyncGenerator<number> {
-  const decode = compile(
-    (weights: Run['params'], caches: ReturnType<typeof emptyCaches>, byte: Tensor, position: Tensor, key: Tensor) => {
-      const next = model.with(weights).forwardCached(byte, position, caches)
-      const drawn = random.categorical(random.foldIn(key, position), next.logits.div(temperature)) // i32 [1]
-      return { drawn, caches: next.caches }
-    },
-    { donate: ['caches'] },
-  )
+  const decode = compileDecode(model, temperature)
   const key = random.key(seed)
   const known = [END_OF_DOCUMENT, ...prompt]
-  let caches = emptyCaches(config)
-  let byte = tensor(Int32Array.of(known[0]), { shape: [1] })
+  let cache = emptyCaches(config)
+  let byte = tensor(Int32Array.of(known[0]))
   for (let position = 0; position < known.length + length - 1; position++) {
-    const step = await decode(params, caches, byte, scalar(position, { dtype: 'i32' }), key)
-    caches = step.caches
-    if (position + 1 < known.length) {
-      byte = tensor(Int32Array.of(known[position + 1]), { shape: [1] })
-      continue
+    const { drawn, grown } = await decode(params, cache, byte, scalar(position, { dtype: 'i32' }), key)
+    cache = grown
+    if (position + 1 < known.length) byte = tensor(Int32Array.of(known[position + 1]))
+    else {
+      byte = drawn
+      yield await drawn.item()
     }
-    byte = step.drawn
-    yield await byte.item()
   }
 }
 

@@ -1,6 +1,6 @@
-import { ArgumentError, type Tensor, cast, scalar, tensor } from '@tarazed/tensor'
+import { ArgumentError, type Tensor, cast, scalar, tensor, valueAndGrad } from '@tarazed/tensor'
 import { describe, expect, it } from 'vitest'
-import { clipByGlobalNorm, clipByValue, ema, globalNorm, keepIf, lossScaling } from '../src/optim/index.js'
+import { accumulateGradients, clipByGlobalNorm, clipByValue, ema, globalNorm, keepIf, lossScaling } from '../src/optim/index.js'
 import { settled, value, values } from './values.js'
 
 describe('clipping', () => {
@@ -103,5 +103,24 @@ describe('trees of another structure', () => {
     expect(() => keepIf<Record<string, Tensor>>(condition, one, two)).toThrow(ArgumentError)
     const average = ema({ decay: 0.5 })
     expect(() => average.update<Record<string, Tensor>>(two, average.init(one))).toThrow(ArgumentError)
+  })
+})
+
+describe('accumulateGradients', () => {
+  const params = { w: tensor([0.5, -1]), b: cast(tensor([0.25]), 'bf16') }
+  const batch = tensor([1, 2, 3, 4, 5, 6, 7, 9], { shape: [4, 2] })
+  const loss = (p: typeof params, x: Tensor) => x.mul(p.w).sum({ axes: -1 }).add(cast(p.b, 'f32')).square().mean()
+
+  it('gives the loss and gradients of the whole batch, in the dtypes of the parameters', () => {
+    const [whole, wholeGrads] = valueAndGrad((p: typeof params) => loss(p, batch))(params)
+    const [mean, grads] = accumulateGradients(loss, params, batch.reshape([2, 2, 2]))
+    expect(value(mean)).toBeCloseTo(value(whole), 4)
+    values(grads.w).forEach((g, k) => expect(g).toBeCloseTo(values(wholeGrads.w)[k], 4))
+    expect(grads.b.dtype).toBe('bf16')
+    expect(values(grads.b)).toEqual(values(wholeGrads.b))
+  })
+
+  it('refuses a batch without parts', () => {
+    expect(() => accumulateGradients(loss, params, tensor([], { shape: [0, 2, 2] }))).toThrow(/got \[0, 2, 2\]/)
   })
 })

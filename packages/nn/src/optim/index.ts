@@ -1,4 +1,5 @@
 /** Optimisers, schedules and what belongs to a training step. */
+export { accumulateGradients } from './accumulate.js'
 export { adafactor, type AdafactorOptions } from './adafactor.js'
 export { adam, adamw, type AdamOptions } from './adam.js'
 export { clipByGlobalNorm, clipByValue, globalNorm } from './clip.js'
