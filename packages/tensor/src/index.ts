@@ -250,6 +250,11 @@ export { bytes, data, item, toArray } from './runtime/read.js'
 export { dispose } from './runtime/dispose.js'
 export { explain } from './runtime/explain.js'
 
+// Backends
+export { openReference } from './reference/openReference.js'
+export type { ReferenceOptions } from './reference/openReference.js'
+export { validateProgram } from './program/validate.js'
+
 // For backends
 export { lowerMath } from './compiler/lowerMath.js'
 export { MATMUL_K_BLOCK, ROUTINE_NAMES } from './program/routines.js'

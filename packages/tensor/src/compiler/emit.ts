@@ -368,7 +368,10 @@ class Emitter {
   }
 
   #dynamic(term: DynamicTerm): number {
-    if (term.kind === 'quotient') return this.#add({ op: 'div', type: 'i32', args: [this.#dim(term.of), this.#constant(term.by, 'i32')] })
+    if (term.kind !== 'value') {
+      const op = term.kind === 'quotient' ? 'div' : 'rem'
+      return this.#add({ op, type: 'i32', args: [this.#dim(term.of), this.#constant(term.by, 'i32')] })
+    }
     const value = this.#value(term.value, term.instance)
     if (term.clamp === undefined) return value
     const above = this.#add({ op: 'max', type: 'i32', args: [value, this.#constant(0, 'i32')] })

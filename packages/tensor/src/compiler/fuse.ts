@@ -193,7 +193,7 @@ class Fuser {
   #canHost(value: Value, group: Group, readers: readonly Group[]): boolean {
     if (group.update !== null || !this.#hasRoom(group)) return false
     const canonical = group.instancesOf(value).find((instance) => isCanonical(group, value, instance))
-    if (canonical === undefined) return false
+    if (canonical === undefined || !storesAlongRows(value, group, canonical)) return false
     const others = new Set<Group | Call>([...readers.filter((reader) => reader !== group), ...(this.#callReaders.get(value) ?? [])])
     if (others.size > 0 && this.#reaches(group, others)) return false
     if (!this.#worthRepeating(value, group, this.#costs.get(value) ?? 0)) return false
@@ -321,6 +321,13 @@ function repetition(group: Group, instance: Instance, fromReduction: boolean): n
   let repeated = 1
   for (let k = 0; k < last; k++) if (!used[order[k]]) repeated *= extents[order[k]]
   return repeated
+}
+
+/** A step that folds columns writes elements far apart: a value of that shape is better stored by a step that walks along rows. */
+function storesAlongRows(value: Value, group: Group, instance: Instance): boolean {
+  if (group.inner < 0) return true
+  const linear = instance.linear ?? group.domain.linear(instance.map as readonly Dim[], value.shape)
+  return linear.coefs[group.inner] <= 1
 }
 
 /** Read exactly once per element of the domain (or of the rows), in a way that a dense buffer can be written. */

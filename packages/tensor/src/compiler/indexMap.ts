@@ -15,8 +15,8 @@ export interface Dim {
 export type DynamicTerm =
   /** scale · value, an i32 value evaluated at an instance of its own; `clamp` is the largest result (the smallest is 0). */
   | { readonly kind: 'value'; readonly value: Value; readonly instance: Instance; readonly scale: number; readonly clamp?: number }
-  /** scale · floor(of / by), `of` being a multiple of `by` wherever it matters. */
-  | { readonly kind: 'quotient'; readonly of: Dim; readonly by: number; readonly scale: number }
+  /** scale · floor(of / by) and scale · (of mod by); `of` is not negative where it matters. */
+  | { readonly kind: 'quotient' | 'remainder'; readonly of: Dim; readonly by: number; readonly scale: number }
 
 /** A condition under which an instance is read at all. */
 export type Guard =
@@ -77,11 +77,13 @@ export class Domain {
   }
 
   sum(a: Dim, b: Dim): Dim {
-    return this.dim(
+    const { terms, whole } = recombined([...a.dynamic, ...b.dynamic])
+    const total = this.dim(
       a.coefs.map((coef, k) => coef + b.coefs[k]),
       a.offset + b.offset,
-      [...a.dynamic, ...b.dynamic],
+      terms,
     )
+    return whole === null ? total : this.sum(total, this.scaled(whole.of, whole.scale, 0))
   }
 
   /** Row-major element number of an index into `shape`. */
@@ -182,6 +184,7 @@ export class Domain {
     if (linear.dynamic.length > 0 || linear.offset !== 0) return null
     const strides = stridesOf(shape)
     const coefs = shape.map(() => new Array<number>(this.extents.length).fill(0))
+    let divided: { digits: ReadonlyMap<number, Dim> } | null = null
     for (let axis = 0; axis < this.extents.length; axis++) {
       const coef = linear.coefs[axis]
       const extent = this.extents[axis]
@@ -190,20 +193,58 @@ export class Domain {
       const digit = strides.findIndex((stride, k) => shape[k] > 1 && coef % stride === 0 && coef / stride < shape[k])
       if (digit < 0) return null
       const unit = coef / strides[digit]
-      if (unit * (extent - 1) < shape[digit] && unit * extent <= shape[digit]) {
+      if (unit * extent <= shape[digit]) {
         coefs[digit][axis] = unit
+        continue
+      }
+      if (axis === this.locked) {
+        if (unit !== 1) return null
+        divided = { digits: this.#dividedDigits(axis, shape, digit) }
         continue
       }
       // The axis runs over the digit's end: split it there and start again with the finer axes.
       const low = shape[digit] / unit
-      if (axis === this.locked || !Number.isInteger(low) || low <= 1 || extent % low !== 0) return null
+      if (!Number.isInteger(low) || low <= 1 || extent % low !== 0) return null
       this.split(axis, low)
       return this.#unflatten(linear, shape)
     }
     // Several axes may share a digit; together they must stay below its size, or they would carry.
     const dims = coefs.map((list) => this.dim(list, 0))
-    return dims.every((dim, k) => this.range(dim).max < Math.max(1, shape[k])) ? dims : null
+    if (dims.some((dim, k) => this.range(dim).max >= Math.max(1, shape[k]))) return null
+    for (const [k, digit] of divided?.digits ?? []) {
+      if (coefs[k].some((coef) => coef !== 0)) return null
+      dims[k] = digit
+    }
+    return dims
   }
+
+  /** Digits of the inner axis of a reduction, which cannot be split: by division. They mostly recombine when an address is formed. */
+  #dividedDigits(axis: number, shape: readonly number[], lowest: number): Map<number, Dim> {
+    const digits = new Map<number, Dim>()
+    let rest = this.axis(axis)
+    let left = this.extents[axis]
+    for (let k = lowest; k >= 0 && left > 1; k--) {
+      const by = shape[k]
+      if (by === 1) continue
+      digits.set(k, left <= by ? rest : this.dim([], 0, [{ kind: 'remainder', of: rest, by, scale: 1 }]))
+      rest = this.dim([], 0, [{ kind: 'quotient', of: rest, by, scale: 1 }])
+      left = Math.ceil(left / by)
+    }
+    return digits
+  }
+}
+
+/** Finds by·(of / by) + of mod by = of among terms. */
+function recombined(terms: readonly DynamicTerm[]): { terms: DynamicTerm[]; whole: { of: Dim; scale: number } | null } {
+  for (const remainder of terms) {
+    if (remainder.kind !== 'remainder') continue
+    const quotient = terms.find(
+      (term) => term.kind === 'quotient' && term.by === remainder.by && term.scale === remainder.scale * remainder.by && dimKey(term.of) === dimKey(remainder.of),
+    )
+    if (quotient !== undefined)
+      return { terms: terms.filter((term) => term !== remainder && term !== quotient), whole: { of: remainder.of, scale: remainder.scale } }
+  }
+  return { terms: [...terms], whole: null }
 }
 
 interface Segment {
@@ -261,7 +302,7 @@ export function dimKey(dim: Dim): string {
     key +=
       term.kind === 'value'
         ? `+${term.scale}*v${term.value.id}<${term.clamp ?? ''}(${instanceKey(term.instance)})`
-        : `+${term.scale}*(${dimKey(term.of)})/${term.by}`
+        : `+${term.scale}*(${dimKey(term.of)})${term.kind === 'quotient' ? '/' : '%'}${term.by}`
   }
   return key
 }
