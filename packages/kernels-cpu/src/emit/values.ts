@@ -67,10 +67,7 @@ function pushOperation(scope: Scope, expr: Expr): void {
     case 'reduce':
       throw new InternalError('kernel emitter: a reduction was read before its phase')
     case 'select':
-      pushValue(scope, expr.args[1])
-      pushValue(scope, expr.args[2])
-      pushValue(scope, expr.args[0])
-      return code.simd('bitselect')
+      return pushSelect(scope, expr.args)
     case 'fma':
       return pushFma(scope, expr.args)
     case 'round':
@@ -107,6 +104,27 @@ function pushIndex(scope: Scope, axis: number): void {
   if (axis !== vectorAxis) return
   code.words(0, 1, 2, 3)
   code.simd('i32Add')
+}
+
+/**
+ * Choosing the larger or smaller of two floats by one comparison is a single instruction (`pmax(a, b)` is a < b ? b : a).
+ * Masks are all ones or all zeros in a lane, so the relaxed selection, a blend on x86, is exact.
+ */
+function pushSelect(scope: Scope, [condition, yes, no]: readonly [number, number, number]): void {
+  const { code, step, relaxed } = scope.context
+  const test = step.exprs[condition]
+  if (test.op === 'lt' && step.exprs[yes].type === 'f32' && !scope.find(condition)) {
+    const [left, right] = test.args
+    if ((left === no && right === yes) || (left === yes && right === no)) {
+      pushValue(scope, no)
+      pushValue(scope, yes)
+      return code.simd(left === no ? 'f32PMax' : 'f32PMin')
+    }
+  }
+  pushValue(scope, yes)
+  pushValue(scope, no)
+  pushValue(scope, condition)
+  code.simd(relaxed ? 'i32RelaxedLaneselect' : 'bitselect')
 }
 
 function pushFma(scope: Scope, args: readonly [number, number, number]): void {

@@ -116,7 +116,10 @@ export const SIMD = {
   i32TruncF64UZero: 0xfd,
   f64ConvertLowI32S: 0xfe,
   f64ConvertLowI32U: 0xff,
+  f32PMin: 0xea,
+  f32PMax: 0xeb,
   f32RelaxedMadd: 0x105,
+  i32RelaxedLaneselect: 0x10b,
 } as const
 
 /** Atomic instructions (prefix 0xfe); they need a shared memory only for waiting. */
