@@ -59,7 +59,8 @@ export class AreaFiles {
       const inFile = excused.filter((source) => source.file === file)
       if (inFile.some((source) => source.key === undefined)) continue
       const taken = this.#readTensors.get(file)
-      if (taken === undefined && inFile.length === 0 && !this.#readFiles.has(file)) lines.push(`${file}: no case read this file`)
+      if (taken === undefined && inFile.length === 0 && !this.#readFiles.has(file))
+        lines.push(`${file}: no case read this file`)
       if (taken === undefined) continue
       const names = [...this.#safetensors(file).entries.keys()].filter((name) => !taken.has(name))
       lines.push(...unreadGroups(file, names, keysOf(sources, file), new Set(keysOf(inFile, file))))
@@ -95,7 +96,12 @@ function keysOf(sources: readonly Source[], file: string): string[] {
   return sources.filter((source) => source.file === file).flatMap((source) => source.key ?? [])
 }
 
-function unreadGroups(file: string, names: readonly string[], keys: readonly string[], excused: ReadonlySet<string>): string[] {
+function unreadGroups(
+  file: string,
+  names: readonly string[],
+  keys: readonly string[],
+  excused: ReadonlySet<string>,
+): string[] {
   const groups = new Map<string, string[]>()
   for (const name of names) {
     const key = groupOf(name, keys)

@@ -46,7 +46,10 @@ export class Attributes {
 
   /** A list of `[low, high]`. */
   pairs(name: string): [number, number][] {
-    return this.#typed(name, 'pairs of numbers', (value) => Array.isArray(value) && value.every(isNumbers)) as [number, number][]
+    return this.#typed(name, 'pairs of numbers', (value) => Array.isArray(value) && value.every(isNumbers)) as [
+      number,
+      number,
+    ][]
   }
 
   numberOrNull(name: string): number | null {

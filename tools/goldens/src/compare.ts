@@ -17,7 +17,12 @@ export interface CompareOptions {
  * -0 equals 0: with tolerance `[0, 0]` that is bit for bit.
  * @returns null when equal, else one line that names the worst element
  */
-export function compareTensors(label: string, got: HostTensor, want: HostTensor, options: CompareOptions): string | null {
+export function compareTensors(
+  label: string,
+  got: HostTensor,
+  want: HostTensor,
+  options: CompareOptions,
+): string | null {
   if (describe(got) !== describe(want)) return `${label}: got ${describe(got)}, want ${describe(want)}`
   return compareNumbers(label, want.shape, numbersOf(got), numbersOf(want), {
     ...options,

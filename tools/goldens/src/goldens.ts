@@ -15,7 +15,8 @@ export async function goldens(argv: readonly string[], print: (line: string) => 
     return await runCommand(argv, print)
   } catch (error) {
     if (error instanceof UsageError || error instanceof UnknownBackendError) console.error(error.message)
-    else if (error instanceof Error && error.name === 'BackendUnavailableError') console.error(`goldens: ${error.message}`)
+    else if (error instanceof Error && error.name === 'BackendUnavailableError')
+      console.error(`goldens: ${error.message}`)
     else throw error
     return 1
   }
@@ -80,4 +81,3 @@ function list(plans: readonly Plan[], problems: readonly string[], print: (line:
   for (const problem of problems) console.error(problem)
   return problems.length === 0 && plans.every((plan) => plan.problems.length === 0) ? 0 : 1
 }
-

@@ -29,7 +29,8 @@ const DECODERS: Record<HostDType, (buffer: ArrayBufferLike) => Float64Array> = {
   f64: (buffer) => new Float64Array(buffer),
   f32: (buffer) => Float64Array.from(new Float32Array(buffer)),
   f16: (buffer) => Float64Array.from(new Uint16Array(buffer), halfToNumber),
-  bf16: (buffer) => Float64Array.from(new Float32Array(Uint32Array.from(new Uint16Array(buffer), (bits) => bits << 16).buffer)),
+  bf16: (buffer) =>
+    Float64Array.from(new Float32Array(Uint32Array.from(new Uint16Array(buffer), (bits) => bits << 16).buffer)),
   i32: (buffer) => Float64Array.from(new Int32Array(buffer)),
   u32: (buffer) => Float64Array.from(new Uint32Array(buffer)),
   i8: (buffer) => Float64Array.from(new Int8Array(buffer)),

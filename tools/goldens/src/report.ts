@@ -37,5 +37,8 @@ export function progressLine(total: number): { step(golden: GoldenCase): void; c
 /** `{ backend, passed, failed, skipped, counts, failures }` */
 export function writeJson(file: string, backend: string, score: Score, counts: Counts): void {
   const { passed, skipped, failures } = score
-  writeFileSync(file, `${JSON.stringify({ backend, passed, failed: failures.length, skipped, counts, failures }, null, 2)}\n`)
+  writeFileSync(
+    file,
+    `${JSON.stringify({ backend, passed, failed: failures.length, skipped, counts, failures }, null, 2)}\n`,
+  )
 }

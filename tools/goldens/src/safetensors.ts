@@ -58,7 +58,9 @@ export class SafetensorsFile {
 
 function readHeaderLength(bytes: Uint8Array, label: string): number {
   if (bytes.length < 8)
-    throw new SafetensorsError(`${label}: a file starts with 8 bytes of header length, got ${bytes.length} bytes in all`)
+    throw new SafetensorsError(
+      `${label}: a file starts with 8 bytes of header length, got ${bytes.length} bytes in all`,
+    )
   const length = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true)
   if (length > BigInt(Math.min(MAX_HEADER_BYTES, bytes.length - 8)))
     throw new SafetensorsError(
@@ -129,5 +131,7 @@ function checkTiling(entries: SafetensorsEntry[], dataStart: number, fileBytes: 
     at = entry.end
   }
   if (at !== fileBytes)
-    throw new SafetensorsError(`${label}: data must end with the file, got ${fileBytes - at} bytes that belong to no tensor`)
+    throw new SafetensorsError(
+      `${label}: data must end with the file, got ${fileBytes - at} bytes that belong to no tensor`,
+    )
 }

@@ -34,7 +34,9 @@ export class CaseTensors {
   host(promised: StoredTensor): HostTensor {
     const stored = this.#files.tensor(this.#file, `${this.#key}.${promised.name}`)
     if (describe(stored) !== describe(promised))
-      throw new IndexError(`${promised.name}: the index promises ${describe(promised)}, the file has ${describe(stored)}`)
+      throw new IndexError(
+        `${promised.name}: the index promises ${describe(promised)}, the file has ${describe(stored)}`,
+      )
     return stored
   }
 

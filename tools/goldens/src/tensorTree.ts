@@ -16,5 +16,7 @@ export function mapTensors<T>(tree: T, replace: (tensor: Tensor) => Tensor): T {
   if (tree instanceof Tensor) return replace(tree) as T
   if (Array.isArray(tree)) return tree.map((child: unknown) => mapTensors(child, replace)) as T
   if (typeof tree !== 'object' || tree === null) return tree
-  return Object.fromEntries(Object.entries(tree).map(([name, child]) => [name, mapTensors(child as unknown, replace)])) as T
+  return Object.fromEntries(
+    Object.entries(tree).map(([name, child]) => [name, mapTensors(child as unknown, replace)]),
+  ) as T
 }

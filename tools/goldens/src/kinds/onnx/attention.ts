@@ -173,7 +173,9 @@ function rotaryEmbedding(node: OnnxNode): Tensor {
   const real = T.sub(T.mul(a, cos), T.mul(b, sin))
   const imaginary = T.add(T.mul(b, cos), T.mul(a, sin))
   const pairs = [...split.shape.slice(0, 3), dim]
-  const turned = interleaved ? T.reshape(T.stack([real, imaginary], { axis: -1 }), pairs) : T.concat([real, imaginary], { axis: -1 }) // prettier-ignore
+  const turned = interleaved
+    ? T.reshape(T.stack([real, imaginary], { axis: -1 }), pairs)
+    : T.concat([real, imaginary], { axis: -1 })
   const whole = dim === D ? turned : T.concat([turned, channels(dim, D, 1)], { axis: -1 })
   return isFlat ? joinHeads(whole) : whole
 }

@@ -46,7 +46,8 @@ function convolve(node: OnnxNode): Tensor {
 /** kernel_shape repeats what the weight says. */
 function checkKernel(node: OnnxNode, kernel: readonly number[]): void {
   const stated = node.attrs.numbers('kernel_shape', [...kernel])
-  if (stated.join() !== kernel.join()) throw new IndexError(`kernel_shape ${stated} differs from the weight's ${kernel}`)
+  if (stated.join() !== kernel.join())
+    throw new IndexError(`kernel_shape ${stated} differs from the weight's ${kernel}`)
 }
 
 /** One spatial axis of a transposed convolution. */
@@ -71,8 +72,12 @@ function convolveTransposed(node: OnnxNode): Tensor {
   const groups = node.attrs.number('group', 1)
   if (x.rank === 4 && axes.every(isSymmetric)) return transposed2d(x, w, bias, axes, groups)
   const whole = wholeTransposed(x, w, axes, groups)
-  const cut = T.slice(whole, [null, null, ...axes.map(({ low, high, full }): [number, number] => [low, full - Math.max(0, high)])]) // prettier-ignore
-  const grown = T.pad(cut, [[0, 0], [0, 0], ...axes.map(({ high }): [number, number] => [0, Math.max(0, -high)])]) // prettier-ignore
+  const cut = T.slice(whole, [
+    null,
+    null,
+    ...axes.map(({ low, high, full }): [number, number] => [low, full - Math.max(0, high)]),
+  ])
+  const grown = T.pad(cut, [[0, 0], [0, 0], ...axes.map(({ high }): [number, number] => [0, Math.max(0, -high)])])
   return bias === null ? grown : T.add(grown, T.reshape(bias, [-1, ...axes.map(() => 1)]))
 }
 
@@ -80,7 +85,13 @@ function isSymmetric({ low, high, outputPadding, stride, dilation }: TransposedA
   return low === high + outputPadding && outputPadding < Math.max(stride, dilation)
 }
 
-function transposed2d(x: Tensor, w: Tensor, bias: Tensor | null, axes: readonly TransposedAxis[], groups: number): Tensor {
+function transposed2d(
+  x: Tensor,
+  w: Tensor,
+  bias: Tensor | null,
+  axes: readonly TransposedAxis[],
+  groups: number,
+): Tensor {
   return T.convTranspose2d(x, w, bias, {
     stride: axes.map(({ stride }) => stride),
     padding: axes.map(({ low }) => low),
@@ -93,13 +104,25 @@ function transposed2d(x: Tensor, w: Tensor, bias: Tensor | null, axes: readonly 
 /** Pads are given, or follow from output_shape or auto_pad, which means input times stride. */
 function transposedAxes(node: OnnxNode, inputs: readonly number[], kernel: readonly number[]): TransposedAxis[] {
   const { attrs } = node
-  const strides = attrs.numbers('strides', inputs.map(() => 1)) // prettier-ignore
-  const dilations = attrs.numbers('dilations', inputs.map(() => 1)) // prettier-ignore
-  const extra = attrs.numbers('output_padding', inputs.map(() => 0)) // prettier-ignore
+  const strides = attrs.numbers(
+    'strides',
+    inputs.map(() => 1),
+  )
+  const dilations = attrs.numbers(
+    'dilations',
+    inputs.map(() => 1),
+  )
+  const extra = attrs.numbers(
+    'output_padding',
+    inputs.map(() => 0),
+  )
   const autoPad = attrs.text('auto_pad', 'NOTSET')
   const isSame = autoPad.startsWith('SAME')
   const sizes = attrs.numbers('output_shape', isSame ? inputs.map((input, axis) => input * strides[axis]) : [])
-  const pads = attrs.numbers('pads', inputs.flatMap(() => [0, 0])) // prettier-ignore
+  const pads = attrs.numbers(
+    'pads',
+    inputs.flatMap(() => [0, 0]),
+  )
   return inputs.map((input, axis) => {
     const full = strides[axis] * (input - 1) + (kernel[axis] - 1) * dilations[axis] + 1
     const wanted = sizes.slice(-inputs.length)[axis]

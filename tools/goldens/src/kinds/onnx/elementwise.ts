@@ -3,9 +3,18 @@ import * as T from '@tarazed/tensor'
 import { type Tensor } from '@tarazed/tensor'
 import { isFloatTensor, type NodeRunner, type OnnxNode } from './node.js'
 
-const unary = (apply: (x: Tensor) => Tensor): NodeRunner => (node) => apply(node.x)
-const binary = (apply: (a: Tensor, b: Tensor) => Tensor): NodeRunner => (node) => apply(node.x, node.tensor(1))
-const folded = (apply: (a: Tensor, b: Tensor) => Tensor): NodeRunner => (node) => node.tensors().reduce((a, b) => apply(a, b)) // prettier-ignore
+const unary =
+  (apply: (x: Tensor) => Tensor): NodeRunner =>
+  (node) =>
+    apply(node.x)
+const binary =
+  (apply: (a: Tensor, b: Tensor) => Tensor): NodeRunner =>
+  (node) =>
+    apply(node.x, node.tensor(1))
+const folded =
+  (apply: (a: Tensor, b: Tensor) => Tensor): NodeRunner =>
+  (node) =>
+    node.tensors().reduce((a, b) => apply(a, b))
 
 export const ELEMENTWISE: Readonly<Record<string, NodeRunner>> = {
   Abs: unary(T.abs),
@@ -42,7 +51,11 @@ export const ELEMENTWISE: Readonly<Record<string, NodeRunner>> = {
   Max: folded(T.maximum),
   Min: folded(T.minimum),
   Sum: folded(T.add),
-  Mean: (node) => T.div(node.tensors().reduce((a, b) => T.add(a, b)), node.operandCount),
+  Mean: (node) =>
+    T.div(
+      node.tensors().reduce((a, b) => T.add(a, b)),
+      node.operandCount,
+    ),
   Equal: binary((a, b) => (a.dtype === 'bool' ? T.logicalNot(T.logicalXor(a, b)) : T.equal(a, b))),
   Greater: binary(T.greater),
   GreaterOrEqual: binary(T.greaterEqual),

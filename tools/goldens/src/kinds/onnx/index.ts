@@ -64,10 +64,19 @@ async function runNode(entry: OnnxEntry, { files, machine }: CaseContext): Promi
   const operands = entry.inputs.map((input) => (input === null ? null : stored.host(input)))
   const wanted = entry.outputs.map((output) => (output === null ? null : stored.host(output)))
   const attrs = new Attributes(entry.attrs)
-  const node = new OnnxNode(entry.op, entry.opset, attrs, operands, wanted.map((want) => want !== null)) // prettier-ignore
+  const node = new OnnxNode(
+    entry.op,
+    entry.opset,
+    attrs,
+    operands,
+    wanted.map((want) => want !== null),
+  )
   const results = [NODES[entry.op](node)].flat()
-  if (attrs.unread().length > 0) throw new IndexError(`the runner does not know the attributes ${attrs.unread().join(', ')}`)
-  const asked = wanted.flatMap((want, position) => (want === null ? [] : [{ want, position, result: results[position] ?? null }]))
+  if (attrs.unread().length > 0)
+    throw new IndexError(`the runner does not know the attributes ${attrs.unread().join(', ')}`)
+  const asked = wanted.flatMap((want, position) =>
+    want === null ? [] : [{ want, position, result: results[position] ?? null }],
+  )
   const missing = asked.find(({ result }) => result === null)
   if (missing !== undefined) return `result ${missing.position} is missing`
   const got = await machine.read(asked.flatMap(({ result }) => (result === null ? [] : [result])))

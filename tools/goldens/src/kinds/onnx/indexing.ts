@@ -58,9 +58,15 @@ function scatterInTurn(x: Tensor, index: Tensor, updates: Tensor, axis: number, 
   const missing = x.shape.map((size, k): [number, number] => [0, k === axis ? 0 : size - index.shape[k]])
   const targets = T.pad(index, missing, { value: -1 })
   const values = T.pad(updates, missing)
-  const places = T.reshape(T.arange(x.shape[axis]), x.shape.map((size, k) => (k === axis ? size : 1))) // prettier-ignore
+  const places = T.reshape(
+    T.arange(x.shape[axis]),
+    x.shape.map((size, k) => (k === axis ? size : 1)),
+  )
   const at = (tensor: Tensor, position: number): Tensor =>
-    T.slice(tensor, x.shape.map((_, k): [number, number] | null => (k === axis ? [position, position + 1] : null))) // prettier-ignore
+    T.slice(
+      tensor,
+      x.shape.map((_, k): [number, number] | null => (k === axis ? [position, position + 1] : null)),
+    )
   return range(index.shape[axis]).reduce((current, position) => {
     const isHit = T.equal(places, at(targets, position))
     return T.where(isHit, combine(current, T.broadcastTo(at(values, position), x.shape)), current)

@@ -19,8 +19,14 @@ function softmaxCrossEntropy(node: OnnxNode): (Tensor | null)[] {
   const target = T.cast(node.tensor(1), 'i32')
   const logits = classesLast(x)
   const loss = node.has(2)
-    ? weigh(T.crossEntropy(logits, target, { ignoreIndex, reduction: 'none' }), target, node.tensor(2), ignoreIndex, reduction)
-    : T.crossEntropy(logits, target, { ignoreIndex, reduction: reduction as 'mean' | 'sum' | 'none' }) // prettier-ignore
+    ? weigh(
+        T.crossEntropy(logits, target, { ignoreIndex, reduction: 'none' }),
+        target,
+        node.tensor(2),
+        ignoreIndex,
+        reduction,
+      )
+    : T.crossEntropy(logits, target, { ignoreIndex, reduction: reduction as 'mean' | 'sum' | 'none' })
   return [loss, wanted[1] === true ? T.logSoftmax(x, { axis: 1 }) : null]
 }
 

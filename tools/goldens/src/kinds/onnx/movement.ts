@@ -27,7 +27,10 @@ function expand(node: OnnxNode): Tensor {
   const rank = Math.max(node.x.rank, wanted.length)
   const aligned = (shape: readonly number[]): number[] => [...range(rank - shape.length).map(() => 1), ...shape]
   const own = aligned(node.x.shape)
-  return T.broadcastTo(node.x, aligned(wanted).map((size, k) => (size === 1 ? own[k] : size))) // prettier-ignore
+  return T.broadcastTo(
+    node.x,
+    aligned(wanted).map((size, k) => (size === 1 ? own[k] : size)),
+  )
 }
 
 /** The operand gives the shape, and the dtype when there is none in the attributes. */
@@ -108,7 +111,10 @@ function pad(node: OnnxNode): Tensor {
   axes.forEach((axis, k) => {
     sides[positiveAxis(axis, x.rank)] = [flat[k], flat[k + axes.length]]
   })
-  const cut = T.slice(x, sides.map(([low, high], axis): [number, number] => [Math.max(0, -low), x.shape[axis] - Math.max(0, -high)])) // prettier-ignore
+  const cut = T.slice(
+    x,
+    sides.map(([low, high], axis): [number, number] => [Math.max(0, -low), x.shape[axis] - Math.max(0, -high)]),
+  )
   const grown = sides.map(([low, high]): Sides => [Math.max(0, low), Math.max(0, high)])
   switch (mode) {
     case 'constant':

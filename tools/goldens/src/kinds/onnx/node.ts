@@ -93,8 +93,18 @@ export function dtypeOfOnnx(code: number): DType {
 }
 
 const DTYPES: Readonly<Record<number, DType | undefined>> = {
-  1: 'f32', 2: 'u8', 3: 'i8', 6: 'i32', 7: 'i32', 9: 'bool', 10: 'f16', 11: 'f32', 12: 'u32', 13: 'u32', 16: 'bf16',
-} // prettier-ignore
+  1: 'f32',
+  2: 'u8',
+  3: 'i8',
+  6: 'i32',
+  7: 'i32',
+  9: 'bool',
+  10: 'f16',
+  11: 'f32',
+  12: 'u32',
+  13: 'u32',
+  16: 'bf16',
+}
 
 export function isFloatTensor(x: Tensor): boolean {
   return x.dtype === 'f32' || x.dtype === 'f16' || x.dtype === 'bf16'

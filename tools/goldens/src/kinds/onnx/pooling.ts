@@ -34,7 +34,11 @@ function averagePool({ x, attrs }: OnnxNode): Tensor {
 function averageByCounting(x: Tensor, window: Window, countsPads: boolean): Tensor {
   const [N, C, ...sizes] = x.shape
   const images = T.reshape(x, [N * C, 1, ...sizes])
-  const pads = (sides: readonly (readonly [number, number])[]): [number, number][] => [[0, 0], [0, 0], ...sides.map(([low, high]): [number, number] => [low, high])] // prettier-ignore
+  const pads = (sides: readonly (readonly [number, number])[]): [number, number][] => [
+    [0, 0],
+    [0, 0],
+    ...sides.map(([low, high]): [number, number] => [low, high]),
+  ]
   const overhang = window.reach.map(([low, high], axis): [number, number] => [
     low - window.pads[axis][0],
     high - window.pads[axis][1],
@@ -84,6 +88,6 @@ function maxPositions(x: Tensor, window: Window, isColumnMajor: boolean): Tensor
 
 /** [M, 1, H, W] -> [M, kh·kw, windows] */
 function windowsOf(x: Tensor, { reach, kernel, strides, dilations }: Window, outside: number): Tensor {
-  const padded = T.pad(x, [[0, 0], [0, 0], [...reach[0]], [...reach[1]]] as [number, number][], { value: outside }) // prettier-ignore
+  const padded = T.pad(x, [[0, 0], [0, 0], [...reach[0]], [...reach[1]]] as [number, number][], { value: outside })
   return T.unfold(padded, { kernel, stride: strides, dilation: dilations })
 }

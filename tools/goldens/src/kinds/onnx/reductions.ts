@@ -7,7 +7,10 @@ type Options = { axes: number[] | null; keepdims: boolean }
 type Fold = (x: Tensor, options: Options) => Tensor
 
 /** Results keep the dtype of the operand, also where the library's own fold widens it. */
-const keepsDType = (fold: Fold): Fold => (x, options) => T.cast(fold(x, options), x.dtype)
+const keepsDType =
+  (fold: Fold): Fold =>
+  (x, options) =>
+    T.cast(fold(x, options), x.dtype)
 
 export const REDUCTIONS: Readonly<Record<string, NodeRunner>> = {
   ReduceSum: reduce(keepsDType(T.sum)),
@@ -15,7 +18,9 @@ export const REDUCTIONS: Readonly<Record<string, NodeRunner>> = {
   ReduceProd: reduce(keepsDType(T.prod)),
   ReduceMax: reduce(largest),
   ReduceMin: reduce(smallest),
-  ReduceL1: reduce(keepsDType((x, options) => (isFloatTensor(x) ? T.norm(x, { ...options, ord: 1 }) : T.sum(T.abs(x), options)))),
+  ReduceL1: reduce(
+    keepsDType((x, options) => (isFloatTensor(x) ? T.norm(x, { ...options, ord: 1 }) : T.sum(T.abs(x), options))),
+  ),
   ReduceL2: reduce(keepsDType((x, options) => T.norm(isFloatTensor(x) ? x : T.cast(x, 'f32'), { ...options, ord: 2 }))),
   ReduceSumSquare: reduce(keepsDType((x, options) => T.sum(T.mul(x, x), options))),
   ReduceLogSum: reduce((x, options) => T.log(T.sum(x, options))),
@@ -24,7 +29,7 @@ export const REDUCTIONS: Readonly<Record<string, NodeRunner>> = {
   ArgMin: (node) => indexOfBest(node, T.argmin),
   CumSum: (node) => running(node, T.cumsum),
   CumProd: (node) => running(node, T.cumprod),
-} // prettier-ignore
+}
 
 /** Axes are the second operand (an attribute in older opsets); none means all, or nothing with noop_with_empty_axes. */
 function reduce(fold: Fold): NodeRunner {

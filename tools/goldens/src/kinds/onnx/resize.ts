@@ -44,10 +44,15 @@ function fitScales(inputs: readonly number[], scales: readonly number[]): { outp
 }
 
 /** With an aspect-ratio policy all axes share the smallest or the largest of their scales. */
-function fitSizes(inputs: readonly number[], sizes: readonly number[], policy: string): { output: number; scale: number }[] {
+function fitSizes(
+  inputs: readonly number[],
+  sizes: readonly number[],
+  policy: string,
+): { output: number; scale: number }[] {
   const scales = inputs.map((input, k) => sizes[k] / input)
   if (policy === 'stretch') return scales.map((scale, k) => ({ output: sizes[k], scale }))
-  if (policy !== 'not_larger' && policy !== 'not_smaller') throw new IndexError(`unknown keep_aspect_ratio_policy ${policy}`)
+  if (policy !== 'not_larger' && policy !== 'not_smaller')
+    throw new IndexError(`unknown keep_aspect_ratio_policy ${policy}`)
   const scale = policy === 'not_larger' ? Math.min(...scales) : Math.max(...scales)
   return inputs.map((input) => ({ output: Math.floor(scale * input + 0.5), scale }))
 }
@@ -120,16 +125,23 @@ function alongAxis(x: Tensor, resized: ResizedAxis, method: Method): Tensor {
   const result =
     method.mode === 'nearest'
       ? T.indexSelect(x, T.tensor(Int32Array.from(sources, (at) => nearestIndex(at, input, method.nearest))), { axis })
-      : weighted(x, axis, sources.map((at) => weightsAt(at, resized, method)))
+      : weighted(
+          x,
+          axis,
+          sources.map((at) => weightsAt(at, resized, method)),
+        )
   const isOutside = sources.map((at) => method.coordinates === 'tf_crop_and_resize' && (at < 0 || at > input - 1))
   if (!isOutside.includes(true)) return result
   const mask = T.reshape(T.tensor(isOutside), [output, ...range(x.rank - 1 - axis).map(() => 1)])
   return T.where(mask, method.extrapolation, result)
-} // prettier-ignore
+}
 
 /** Moves the axis to the end and multiplies with the table [output, input]. */
 function weighted(x: Tensor, axis: number, rows: readonly Float64Array[]): Tensor {
-  const table = T.tensor(rows.map((row) => [...row]), { dtype: 'f32' }) // prettier-ignore
+  const table = T.tensor(
+    rows.map((row) => [...row]),
+    { dtype: 'f32' },
+  )
   const moved = T.swapAxes(T.cast(x, 'f32'), axis, x.rank - 1)
   return T.cast(T.swapAxes(T.matmul(moved, T.transpose(table)), axis, x.rank - 1), x.dtype)
 }

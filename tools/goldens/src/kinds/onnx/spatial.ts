@@ -21,7 +21,10 @@ export function windowOf(attrs: Attributes, inputs: readonly number[], kernel: r
   const dilations = attrs.numbers('dilations', ones)
   const ceil = attrs.flag('ceil_mode', false)
   const autoPad = attrs.text('auto_pad', 'NOTSET')
-  const flat = attrs.numbers('pads', inputs.flatMap(() => [0, 0])) // prettier-ignore
+  const flat = attrs.numbers(
+    'pads',
+    inputs.flatMap(() => [0, 0]),
+  )
   const axes = inputs.map((input, axis) => {
     const stride = strides[axis]
     const extent = (kernel[axis] - 1) * dilations[axis] + 1

@@ -6,9 +6,29 @@ import { type TensorEntry } from './entry.js'
 
 /** Operators whose limits a GPU may widen: its mathematical functions are less exact. */
 const MATHEMATICAL = new Set([
-  'exp', 'log', 'log1p', 'expm1', 'sin', 'cos', 'tanh', 'sigmoid', 'erf', 'gelu', 'silu', 'softplus', 'pow', 'rsqrt',
-  'logsumexp', 'softmax', 'logSoftmax', 'crossEntropy', 'scaledDotProductAttention', 'rope', 'swiglu', 'cumprod',
-]) // prettier-ignore
+  'exp',
+  'log',
+  'log1p',
+  'expm1',
+  'sin',
+  'cos',
+  'tanh',
+  'sigmoid',
+  'erf',
+  'gelu',
+  'silu',
+  'softplus',
+  'pow',
+  'rsqrt',
+  'logsumexp',
+  'softmax',
+  'logSoftmax',
+  'crossEntropy',
+  'scaledDotProductAttention',
+  'rope',
+  'swiglu',
+  'cumprod',
+])
 
 /** One line for the first result that differs, or null. `stored` are the operands, for what a flush to zero excuses. */
 export function checkResult(

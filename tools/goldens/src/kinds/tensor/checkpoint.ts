@@ -27,7 +27,10 @@ export async function runCheckpoint(
   machine: Machine,
 ): Promise<{ results: Results; finding: string | null }> {
   if (program !== PROGRAM) throw new IndexError(`no runner for the checkpoint program ${program}`)
-  const weights = Object.keys(inputs).filter((name) => /^w\d+$/.test(name)).sort().map((name) => inputs[name]) // prettier-ignore
+  const weights = Object.keys(inputs)
+    .filter((name) => /^w\d+$/.test(name))
+    .sort()
+    .map((name) => inputs[name])
   const kept = trace(inputs.x, weights, (block) => block)
   const again = trace(inputs.x, weights, (block) => T.checkpoint(block))
   const results = {

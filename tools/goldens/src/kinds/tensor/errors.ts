@@ -13,7 +13,8 @@ export async function runError(entry: ErrorEntry, { machine }: CaseContext): Pro
     await machine.read(results)
   })
   if (thrown === null) return `must throw (${entry.why}), returned instead`
-  if (machine.counts().steps !== before) return `must throw before a kernel runs (${entry.why}), ${machine.counts().steps - before} steps ran`
+  if (machine.counts().steps !== before)
+    return `must throw before a kernel runs (${entry.why}), ${machine.counts().steps - before} steps ran`
   return messageProblem(entry, thrown)
 }
 
@@ -32,7 +33,8 @@ function messageProblem(entry: ErrorEntry, thrown: unknown): string | null {
   if (thrown instanceof TypeError || thrown instanceof RangeError || thrown.name === 'InternalError')
     return `must throw an error for users, threw ${thrown.name}: ${thrown.message}`
   const message = thrown.message.replace(/\s/g, '')
-  if (!message.toLowerCase().includes(entry.op.toLowerCase())) return `the message must name ${entry.op}, got ${JSON.stringify(thrown.message)}`
+  if (!message.toLowerCase().includes(entry.op.toLowerCase()))
+    return `the message must name ${entry.op}, got ${JSON.stringify(thrown.message)}`
   const shapes = entry.inputs.every(({ shape }) => message.includes(`[${shape.join(',')}]`))
   const attributes = Object.values(entry.attrs).some((value) => shows(thrown.message, value))
   const dtypes = entry.inputs.some(({ dtype }) => dtypeIsToBlame(entry.why) && message.includes(dtype))

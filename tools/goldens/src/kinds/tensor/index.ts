@@ -20,7 +20,11 @@ export const tensorKind: GoldenKind = {
     const errors = (index.errors === undefined ? [] : listOf(index, 'errors')) as unknown as ErrorEntry[]
     return [
       ...entries.map((entry) => storedCase(entry, entries, tolerances)),
-      ...errors.map((entry): GoldenCase => ({ ...named(entry), sources: [], run: (context) => runError(entry, context) })),
+      ...errors.map((entry): GoldenCase => ({
+        ...named(entry),
+        sources: [],
+        run: (context) => runError(entry, context),
+      })),
     ]
   },
 }

@@ -1,9 +1,26 @@
 /** Group `numerics`: error bounds, extreme values, mixed-precision training, loss scaling. The notes of the cases are the rules. */
 import { keepIf, lossScaling } from '@tarazed/nn/optim'
 import {
-  cast, crossEntropy, layerNorm, logSoftmax, logsumexp, matmul, mean, mul, relu, add, slice, softmax, sub, sum, tensor,
-  topk, valueAndGrad, variance, type Tensor,
-} from '@tarazed/tensor' // prettier-ignore
+  cast,
+  crossEntropy,
+  layerNorm,
+  logSoftmax,
+  logsumexp,
+  matmul,
+  mean,
+  mul,
+  relu,
+  add,
+  slice,
+  softmax,
+  sub,
+  sum,
+  tensor,
+  topk,
+  valueAndGrad,
+  variance,
+  type Tensor,
+} from '@tarazed/tensor'
 import { type Attributes } from '../../attributes.js'
 import { type CaseContext } from '../../case.js'
 import { compareNumbers, type Tolerance } from '../../compare.js'
@@ -107,7 +124,8 @@ async function foldMillion(trial: Trial, fold: (x: Tensor) => Tensor, absolute: 
 
 function withinBound(trial: Trial, got: HostTensor, absolute: HostTensor): string | null {
   const exact = trial.host('exact')
-  if (got.shape.join() !== exact.shape.join()) return `got shape [${got.shape.join(', ')}], want [${exact.shape.join(', ')}]`
+  if (got.shape.join() !== exact.shape.join())
+    return `got shape [${got.shape.join(', ')}], want [${exact.shape.join(', ')}]`
   const unit = trial.attrs.number('factor') * 2 ** -24
   const terms = numbersOf(absolute)
   const want = numbersOf(exact)
@@ -160,9 +178,18 @@ async function softmaxVocabulary(trial: Trial): Promise<string | null> {
   ])
 }
 
-async function largeLogits(trial: Trial, apply: (x: Tensor, options: { axis: number }) => Tensor): Promise<string | null> {
+async function largeLogits(
+  trial: Trial,
+  apply: (x: Tensor, options: { axis: number }) => Tensor,
+): Promise<string | null> {
   const axis = trial.attrs.number('axis')
-  const { outputs, gradients } = pullBack(([x]) => [apply(x, { axis })], [trial.tensor('x')], [0], [0], [trial.tensor('gradOut')]) // prettier-ignore
+  const { outputs, gradients } = pullBack(
+    ([x]) => [apply(x, { axis })],
+    [trial.tensor('x')],
+    [0],
+    [0],
+    [trial.tensor('gradOut')],
+  )
   const [out, gradient] = await trial.read(outputs[0], gradients[0])
   return firstOf([trial.check('out', out), trial.check('gradIn', gradient)])
 }
@@ -190,7 +217,11 @@ function lossIn(dtype: 'f32' | 'bf16', x: Tensor, target: Tensor): (params: Para
 }
 
 /** Plain gradient descent on f32 parameters: every loss, and the parameters at the end. */
-async function train(trial: Trial, start: Parameters, dtype: 'f32' | 'bf16'): Promise<{ losses: number[]; params: Parameters }> {
+async function train(
+  trial: Trial,
+  start: Parameters,
+  dtype: 'f32' | 'bf16',
+): Promise<{ losses: number[]; params: Parameters }> {
   const { machine } = trial.context
   const loss = lossIn(dtype, trial.tensor('x'), trial.tensor('target'))
   const lr = trial.attrs.number('lr')
@@ -247,10 +278,7 @@ async function trainBf16(trial: Trial): Promise<string | null> {
   const start = storedParameters(trial)
   const narrow = await train(trial, start, 'bf16')
   const wide = await train(trial, start, 'f32')
-  return firstOf([
-    checkLosses(trial, 'lossTrace', narrow.losses),
-    checkLosses(trial, 'lossTraceF32', wide.losses),
-  ])
+  return firstOf([checkLosses(trial, 'lossTrace', narrow.losses), checkLosses(trial, 'lossTraceF32', wide.losses)])
 }
 
 function requireProgram(trial: Trial, known: string): void {
@@ -280,13 +308,18 @@ async function lossScaleTrace(trial: Trial): Promise<string | null> {
   const after = tensor([3, 4])
   for (const [step, flag] of numbersOf(trial.host('foundInf')).entries()) {
     const foundInf = tensor(flag !== 0)
-    const { next, kept } = await machine.settle({ next: scaling.update(state, foundInf), kept: keepIf(foundInf, before, after) })
+    const { next, kept } = await machine.settle({
+      next: scaling.update(state, foundInf),
+      kept: keepIf(foundInf, before, after),
+    })
     state = next
     const [scale, goodSteps, parameters] = await trial.read(state.scale, state.goodSteps, kept)
     scales.push(numberOf(scale))
     counts.push(numberOf(goodSteps))
     const wanted = flag !== 0 ? [1, 2] : [3, 4]
-    const moved = compareNumbers(`parameters of step ${step}`, [2], numbersOf(parameters), wanted, { tolerance: [0, 0] })
+    const moved = compareNumbers(`parameters of step ${step}`, [2], numbersOf(parameters), wanted, {
+      tolerance: [0, 0],
+    })
     if (moved !== null) return moved
   }
   const exact = { tolerance: [0, 0] as const }

@@ -10,9 +10,18 @@ type Unary = (x: Tensor) => Tensor
 type Binary = (a: Tensor, b: Tensor) => Tensor
 type Reduction = (x: Tensor, options: { axes: number[] | null; keepdims: boolean }) => Tensor
 
-const unary = (apply: Unary): Operator => ([x]) => apply(x)
-const binary = (apply: Binary): Operator => ([a, b]) => apply(a, b)
-const reduction = (apply: Reduction): Operator => ([x], attrs) => apply(x, reductionOf(attrs))
+const unary =
+  (apply: Unary): Operator =>
+  ([x]) =>
+    apply(x)
+const binary =
+  (apply: Binary): Operator =>
+  ([a, b]) =>
+    apply(a, b)
+const reduction =
+  (apply: Reduction): Operator =>
+  ([x], attrs) =>
+    apply(x, reductionOf(attrs))
 
 function reductionOf(attrs: Attributes): { axes: number[] | null; keepdims: boolean } {
   return { axes: attrs.numbersOrNull('axes'), keepdims: attrs.boolean('keepdims') }
@@ -191,8 +200,7 @@ export const OPERATORS: Readonly<Record<string, Operator>> = {
 
   sort: ([x], attrs) => T.sort(x, { axis: attrs.number('axis'), descending: attrs.boolean('descending') }),
   argsort: ([x], attrs) => T.argsort(x, { axis: attrs.number('axis'), descending: attrs.boolean('descending') }),
-  topk: ([x], attrs) =>
-    T.topk(x, attrs.number('k'), { axis: attrs.number('axis'), largest: attrs.boolean('largest') }),
+  topk: ([x], attrs) => T.topk(x, attrs.number('k'), { axis: attrs.number('axis'), largest: attrs.boolean('largest') }),
 
   crossEntropy: ([logits, target], attrs) =>
     T.crossEntropy(logits, target, {

@@ -9,7 +9,11 @@ import { pullBack } from './pullBack.js'
 import { throughView } from './views.js'
 
 /** Results and gradients are asked for together: one program a case. */
-export async function runOperator(entry: TensorEntry, tolerances: Tolerances, context: CaseContext): Promise<string | null> {
+export async function runOperator(
+  entry: TensorEntry,
+  tolerances: Tolerances,
+  context: CaseContext,
+): Promise<string | null> {
   const { machine } = context
   const stored = new CaseTensors(context.files, entry.file, entry.key)
   const operands = entry.inputs.map((input) => stored.host(input))
@@ -24,7 +28,8 @@ export async function runOperator(entry: TensorEntry, tolerances: Tolerances, co
   const cotangents = of.map((output) => tensorOf(stored.hostByName(`gradOut${output}`)))
   const { outputs, gradients } =
     wrt.length === 0 ? { outputs: apply(primals), gradients: [] } : pullBack(apply, primals, wrt, of, cotangents)
-  if (attrs.unread().length > 0) throw new IndexError(`the runner does not know the attributes ${attrs.unread().join(', ')}`)
+  if (attrs.unread().length > 0)
+    throw new IndexError(`the runner does not know the attributes ${attrs.unread().join(', ')}`)
   if (outputs.length !== wanted.length) return `got ${outputs.length} results, want ${wanted.length}`
   const got = await machine.read([...outputs, ...gradients])
   const values = wanted.map((want, k) =>

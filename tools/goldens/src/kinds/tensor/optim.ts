@@ -1,7 +1,17 @@
 /** Group `optim`: traces of optimisers over ten steps, clipping, moving averages. */
 import {
-  adafactor, adam, adamw, clipByGlobalNorm, clipByValue, ema, lion, muon, newtonSchulz, sgd, type Optimizer,
-} from '@tarazed/nn/optim' // prettier-ignore
+  adafactor,
+  adam,
+  adamw,
+  clipByGlobalNorm,
+  clipByValue,
+  ema,
+  lion,
+  muon,
+  newtonSchulz,
+  sgd,
+  type Optimizer,
+} from '@tarazed/nn/optim'
 import { type Tensor } from '@tarazed/tensor'
 import { type Attributes } from '../../attributes.js'
 import { type CaseContext } from '../../case.js'
@@ -75,14 +85,19 @@ const OTHERS: Readonly<Record<string, (trial: Trial) => Promise<string | null>>>
   ema: runEma,
 }
 
-export async function runOptim(entry: TensorEntry, tolerances: Tolerances, context: CaseContext): Promise<string | null> {
+export async function runOptim(
+  entry: TensorEntry,
+  tolerances: Tolerances,
+  context: CaseContext,
+): Promise<string | null> {
   const attrs = attributesOf(entry)
   const stored = new CaseTensors(context.files, entry.file, entry.key)
   const trial = { entry, attrs, stored, tolerances, context }
   const run = OTHERS[entry.op] ?? (Object.hasOwn(OPTIMIZERS, entry.op) ? runTrace : null)
   if (run === null) throw new IndexError(`no runner for operator ${entry.op}`)
   const finding = await run(trial)
-  if (attrs.unread().length > 0) throw new IndexError(`the runner does not know the attributes ${attrs.unread().join(', ')}`)
+  if (attrs.unread().length > 0)
+    throw new IndexError(`the runner does not know the attributes ${attrs.unread().join(', ')}`)
   return finding
 }
 
@@ -159,7 +174,9 @@ async function runClipByGlobalNorm({ entry, attrs, stored, tolerances, context }
   const wantNorm = stored.host(normOutput)
   const factor = Math.min(1, maxNorm / (numberOf(wantNorm) + 1e-6))
   const kept = entry.inputs.map((input) => stored.host(input))
-  const keptNorm = Math.sqrt(kept.flatMap((host) => [...numbersOf(host)]).reduce((sum, value) => sum + value * value, 0))
+  const keptNorm = Math.sqrt(
+    kept.flatMap((host) => [...numbersOf(host)]).reduce((sum, value) => sum + value * value, 0),
+  )
   const areInputs = Math.abs(keptNorm - numberOf(wantNorm)) <= 1e-3 * numberOf(wantNorm)
   const inputs = areInputs ? kept : kept.map((host) => scaled(host, 1 / factor))
   const outputs = areInputs ? kept.map((host) => scaled(host, factor)) : kept
@@ -176,7 +193,13 @@ async function runClipByGlobalNorm({ entry, attrs, stored, tolerances, context }
 }
 
 function scaled(host: HostTensor, factor: number): HostTensor {
-  return { ...host, bytes: bytesOf(numbersOf(host).map((value) => value * factor), host.dtype) } // prettier-ignore
+  return {
+    ...host,
+    bytes: bytesOf(
+      numbersOf(host).map((value) => value * factor),
+      host.dtype,
+    ),
+  }
 }
 
 /** values[0] starts the average, or with debias nothing does; the trace follows values[1], values[2] … */

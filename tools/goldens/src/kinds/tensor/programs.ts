@@ -81,7 +81,9 @@ const JVP: Record<string, Program> = {
   'x @ y': forward(['x', 'y'], ([x, y]) => T.matmul(x, y)),
   'softmax(x, axis 1)': forward(['x'], ([x]) => T.softmax(x, { axis: 1 })),
   'logsumexp(x, axis 0)': forward(['x'], ([x]) => T.logsumexp(x, { axes: 0 })),
-  'layerNorm(x) * w + b, last axis, eps 1e-5': forward(['x', 'w', 'b'], ([x, w, b]) => T.layerNorm(x, w, b, { eps: 1e-5 })),
+  'layerNorm(x) * w + b, last axis, eps 1e-5': forward(['x', 'w', 'b'], ([x, w, b]) =>
+    T.layerNorm(x, w, b, { eps: 1e-5 }),
+  ),
   'cumsum(where(x > 0, x*x, 0.1*x), axis 1)': forward(['x'], ([x]) =>
     T.cumsum(T.where(T.greater(x, 0), T.mul(x, x), T.mul(0.1, x)), { axis: 1 }),
   ),
@@ -128,7 +130,10 @@ const VMAP: Record<string, Program> = {
   },
   'vmap(softmax(x, axis 0)), inAxes 0': mapped(['x'], (x) => T.softmax(x, { axis: 0 })),
   'vmap(take(x, ix)), both batched': mapped(['x', 'ix'], take),
-  'jacobian of x -> sin(A @ x) as vmap of jvp over the unit vectors; column j is the tangent for unit j (outAxes 1)': ({ x, A }) => {
+  'jacobian of x -> sin(A @ x) as vmap of jvp over the unit vectors; column j is the tangent for unit j (outAxes 1)': ({
+    x,
+    A,
+  }) => {
     const f = (value: Tensor): Tensor => T.sin(T.matmul(A, value))
     const column = (unit: Tensor): Tensor => T.jvp(f, [x], [unit])[1]
     return { out: T.vmap(column, { outAxes: 1 })(T.eye(x.shape[0])) }
@@ -166,8 +171,8 @@ const productAndSum = T.customVjp(
 )
 
 const CUSTOM_RULE: Record<string, Program> = {
-  'identity forward; backward clips the incoming gradient to [-0.5, 0.5]; loss = sum(g * f(x*x))': firstOrder((x, { g }) =>
-    T.sum(T.mul(g, clippedIdentity(T.mul(x, x)))),
+  'identity forward; backward clips the incoming gradient to [-0.5, 0.5]; loss = sum(g * f(x*x))': firstOrder(
+    (x, { g }) => T.sum(T.mul(g, clippedIdentity(T.mul(x, x)))),
   ),
   'straight-through: forward round(x), backward identity; loss = sum(g * f(3*x))': firstOrder((x, { g }) =>
     T.sum(T.mul(g, straightThrough(T.mul(3, x)))),
@@ -177,18 +182,15 @@ const CUSTOM_RULE: Record<string, Program> = {
   'gradient reversal: identity forward, backward times -0.3; loss = sum(g * tanh(f(x)))': firstOrder((x, { g }) =>
     T.sum(T.mul(g, T.tanh(reversedGradient(x)))),
   ),
-  'two inputs, two outputs: f(x,y) = (x*y, x+y); supplied backward (c0, c1) -> (2*c0*y + c1, 0); loss = sum(g*(x*y)) + sum(x+y)': ({
-    x,
-    y,
-    g,
-  }) => {
-    const loss = (a: Tensor, b: Tensor): Tensor => {
-      const [product, sum] = productAndSum(a, b)
-      return T.add(T.sum(T.mul(g, product)), T.sum(sum))
-    }
-    const [gradX, gradY] = T.grad(loss, { argnums: [0, 1] })(x, y)
-    return { gradX, gradY }
-  },
+  'two inputs, two outputs: f(x,y) = (x*y, x+y); supplied backward (c0, c1) -> (2*c0*y + c1, 0); loss = sum(g*(x*y)) + sum(x+y)':
+    ({ x, y, g }) => {
+      const loss = (a: Tensor, b: Tensor): Tensor => {
+        const [product, sum] = productAndSum(a, b)
+        return T.add(T.sum(T.mul(g, product)), T.sum(sum))
+      }
+      const [gradX, gradY] = T.grad(loss, { argnums: [0, 1] })(x, y)
+      return { gradX, gradY }
+    },
 }
 
 const GRAD: Record<string, Program> = {

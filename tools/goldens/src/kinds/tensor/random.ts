@@ -66,13 +66,20 @@ function chain({ attrs, key, layout }: Draw): Tensor {
   const match = CHAIN.exec(program)
   if (match === null) throw new IndexError(`no runner for the program ${program}`)
   const [firstCount, first, secondCount, second, data] = match.slice(1, 6).map(Number)
-  const shape = match[6].split(',').filter((size) => size.trim() !== '').map(Number) // prettier-ignore
+  const shape = match[6]
+    .split(',')
+    .filter((size) => size.trim() !== '')
+    .map(Number)
   const left = unstack(random.split(key(), firstCount, layout()))[first]
   const right = unstack(random.split(left, secondCount, layout()))[second]
   return random.uniform(random.foldIn(right, data, layout()), shape, layout())
 }
 
-export async function runRandom(entry: TensorEntry, tolerances: Tolerances, context: CaseContext): Promise<string | null> {
+export async function runRandom(
+  entry: TensorEntry,
+  tolerances: Tolerances,
+  context: CaseContext,
+): Promise<string | null> {
   const stored = new CaseTensors(context.files, entry.file, entry.key)
   const attrs = attributesOf(entry)
   const draw: Draw = {
@@ -86,7 +93,8 @@ export async function runRandom(entry: TensorEntry, tolerances: Tolerances, cont
   if (!Object.hasOwn(RANDOM, entry.op)) throw new IndexError(`no runner for operator ${entry.op}`)
   const result = RANDOM[entry.op](draw)
   const skipRows = new Set(attrs.numbers('skipRows', []))
-  if (attrs.unread().length > 0) throw new IndexError(`the runner does not know the attributes ${attrs.unread().join(', ')}`)
+  if (attrs.unread().length > 0)
+    throw new IndexError(`the runner does not know the attributes ${attrs.unread().join(', ')}`)
   const [got] = await context.machine.read([result])
   const tolerance = toleranceOf(entry, 'out', want.dtype, tolerances)
   if (skipRows.size > 0)
@@ -95,7 +103,12 @@ export async function runRandom(entry: TensorEntry, tolerances: Tolerances, cont
 }
 
 /** A long run of bits: every so-manyth word, and the xor of all of them. */
-async function bitsSample(entry: TensorEntry, draw: Draw, want: HostTensor, context: CaseContext): Promise<string | null> {
+async function bitsSample(
+  entry: TensorEntry,
+  draw: Draw,
+  want: HostTensor,
+  context: CaseContext,
+): Promise<string | null> {
   const { attrs, key, layout } = draw
   const bits = random.bits(key(), [attrs.number('n')], layout())
   const [all, sample] = await context.machine.read([bits, slice(bits, [[null, null, attrs.number('every')]])])

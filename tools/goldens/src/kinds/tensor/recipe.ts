@@ -1,8 +1,7 @@
 /** Inputs of a million elements, made from integer arithmetic instead of being stored. */
 import { IndexError } from '../../stored.js'
 
-const HASH =
-  'h = imul(i, multiplier) as u32; h ^= h >>> 15; h = imul(h, 0x85ebca6b); h ^= h >>> 13; x[i] = '
+const HASH = 'h = imul(i, multiplier) as u32; h ^= h >>> 15; h = imul(h, 0x85ebca6b); h ^= h >>> 13; x[i] = '
 
 /** What stands behind `x[i] =`; the result is rounded to f32. `h` is the hash of the element's number. */
 const RECIPES: Readonly<Record<string, (h: number, i: number) => number>> = {

@@ -9,7 +9,11 @@ import { attributesOf, toleranceOf, type TensorEntry, type Tolerances } from './
 import { PROGRAMS, type Inputs, type Results } from './programs.js'
 
 /** Results by the names that the index gives them. */
-export async function runTransform(entry: TensorEntry, tolerances: Tolerances, context: CaseContext): Promise<string | null> {
+export async function runTransform(
+  entry: TensorEntry,
+  tolerances: Tolerances,
+  context: CaseContext,
+): Promise<string | null> {
   const stored = new CaseTensors(context.files, entry.file, entry.key)
   const attrs = attributesOf(entry)
   const program = attrs.text('program')
@@ -17,7 +21,8 @@ export async function runTransform(entry: TensorEntry, tolerances: Tolerances, c
   const wanted = entry.outputs.map((output): [string, HostTensor] => [output.name, stored.host(output)])
   const { results, finding } = await compute(entry.op, program, inputs, attrs, context)
   if (finding !== null) return finding
-  if (attrs.unread().length > 0) throw new IndexError(`the runner does not know the attributes ${attrs.unread().join(', ')}`)
+  if (attrs.unread().length > 0)
+    throw new IndexError(`the runner does not know the attributes ${attrs.unread().join(', ')}`)
   const missing = wanted.find(([name]) => results[name] === undefined)
   if (missing !== undefined) return `the program gives no ${missing[0]}`
   const got = await context.machine.read(wanted.map(([name]) => results[name]))
@@ -40,4 +45,3 @@ async function compute(
   if (run === undefined) throw new IndexError(`no runner for the ${op} program ${program}`)
   return { results: run(inputs, attrs), finding: null }
 }
-
