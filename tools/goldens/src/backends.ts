@@ -61,7 +61,7 @@ async function openPackage(specifier: string, opener: string, mathFactor: number
 
 async function openReferenceMachine(): Promise<Machine> {
   const { openReference } = await import('@tarazed/tensor')
-  return machineOf(await openReference(), 1)
+  return machineOf(openReference(), 1)
 }
 
 async function machineOf(backend: Backend, mathFactor: number): Promise<Machine> {
