@@ -86,11 +86,12 @@ function geluTanh(x: Tensor): Tensor {
 }
 
 function geluTanhSlope(x: Tensor): Tensor {
-  // Beyond |x| = 32 the tanh is ±1 and its slope exactly 0; without the limit 0 · x² would be 0 · ∞ for huge x.
-  const squared = binary('minimum', times(x, x), constant(1024, x))
-  const t = unary('tanh', times(plus(times(squared, TANH_CUBIC), 1), times(x, TANH_SCALE)))
+  // Beyond |x| = 32 the slope is exactly 0 or 1; without the limit its derivatives would meet 0 · ∞ for huge x.
+  const c = binary('maximum', binary('minimum', x, constant(32, x)), constant(-32, x))
+  const squared = times(c, c)
+  const t = unary('tanh', times(plus(times(squared, TANH_CUBIC), 1), times(c, TANH_SCALE)))
   const innerSlope = plus(times(squared, 3 * TANH_CUBIC * TANH_SCALE), TANH_SCALE)
-  const tail = times(times(times(x, 0.5), minus(constant(1, x), times(t, t))), innerSlope)
+  const tail = times(times(times(c, 0.5), minus(constant(1, c), times(t, t))), innerSlope)
   return binary('add', times(plus(t, 1), 0.5), tail)
 }
 

@@ -1,10 +1,31 @@
 /** Attention and rotary positions. */
 import { isInteger } from '../dtype.js'
 import type { AttentionAttrs } from '../graph/primitive.js'
-import { attentionOf, binary, broadcast, castTo, concatOf, iota, reshapeTo, scalarConst, unary } from '../graph/primitives.js'
+import {
+  attentionOf,
+  binary,
+  broadcast,
+  castTo,
+  concatOf,
+  iota,
+  reshapeTo,
+  scalarConst,
+  unary,
+} from '../graph/primitives.js'
 import { Tensor } from '../graph/tensor.js'
 import { plus, times, toF32 } from './build.js'
-import { argumentError, dtypeError, requireChoice, requireElement, requireFloat, requireRank, requireSameDType, shapeError, show, showAll } from './check.js'
+import {
+  argumentError,
+  dtypeError,
+  requireChoice,
+  requireElement,
+  requireFloat,
+  requireRank,
+  requireSameDType,
+  shapeError,
+  show,
+  showAll,
+} from './check.js'
 import { flipOver, sliceAxis } from './movement.js'
 
 export interface AttentionOptions {
@@ -57,7 +78,8 @@ function requireAttention(q: Tensor, k: Tensor, v: Tensor): void {
   const [B, H, , D] = q.shape
   const [, G, S] = k.shape
   if (k.shape[0] !== B || v.shape[0] !== B) throw shapeError(NAME, 'batch sizes must be equal', got, 'broadcast them')
-  if (v.shape[1] !== G || v.shape[2] !== S) throw shapeError(NAME, 'k and v must have equal heads and lengths', got, 'check the cache')
+  if (v.shape[1] !== G || v.shape[2] !== S)
+    throw shapeError(NAME, 'k and v must have equal heads and lengths', got, 'check the cache')
   if (k.shape[3] !== D) throw shapeError(NAME, 'q and k must have equal channels', got, 'project one of them')
   if (G === 0 ? H !== 0 : H % G !== 0)
     throw shapeError(NAME, 'query heads must be a multiple of key heads', got, 'repeat or drop heads')
@@ -79,7 +101,8 @@ function lengthOperand(length: Tensor | number): Tensor {
     return scalarConst(length, 'i32')
   }
   requireRank(NAME, 'length', length, 0)
-  if (!isInteger(length.dtype)) throw dtypeError(NAME, 'length must be an integer', show(length), "cast it, as in cast(length, 'i32')")
+  if (!isInteger(length.dtype))
+    throw dtypeError(NAME, 'length must be an integer', show(length), "cast it, as in cast(length, 'i32')")
   return castTo(length, 'i32')
 }
 
@@ -110,7 +133,12 @@ export function rope(x: Tensor, positions: Tensor, options: RopeOptions = {}): T
   if (!Number.isInteger(dim) || dim < 0 || dim > D || dim % 2 !== 0)
     throw argumentError('rope', `dim must be even and at most ${D}`, `dim ${dim} for ${show(x)}`, 'change dim')
   if (frequencies !== undefined && frequencies.length !== dim / 2)
-    throw argumentError('rope', `frequencies must be ${dim / 2} numbers, one for every pair`, `${frequencies.length}`, 'complete them')
+    throw argumentError(
+      'rope',
+      `frequencies must be ${dim / 2} numbers, one for every pair`,
+      `${frequencies.length}`,
+      'complete them',
+    )
   const perPosition = frequencies ?? Array.from({ length: dim / 2 }, (_, p) => base ** ((-2 * p) / dim))
   if (dim === 0) return x
   const half = dim / 2
@@ -123,20 +151,42 @@ export function rope(x: Tensor, positions: Tensor, options: RopeOptions = {}): T
   }
   const turned = reshapeTo(toF32(sliceAxis(x, 3, 0, dim)), pairs)
   // (a, b) -> (a cos - b sin, b cos + a sin): each member times cos, plus the other one times ∓sin.
-  const sign = reshapeTo(plus(times(iota(2, 'f32'), 2), -1), pairs.map((_, k) => (k === member ? 2 : 1)))
-  const crossed = binary('mul', flipOver(turned, [member]), binary('mul', broadcast(sign, pairs), place(unary('sin', angle))))
+  const sign = reshapeTo(
+    plus(times(iota(2, 'f32'), 2), -1),
+    pairs.map((_, k) => (k === member ? 2 : 1)),
+  )
+  const crossed = binary(
+    'mul',
+    flipOver(turned, [member]),
+    binary('mul', broadcast(sign, pairs), place(unary('sin', angle))),
+  )
   const rotated = binary('add', binary('mul', turned, place(unary('cos', angle))), crossed)
   const result = castTo(reshapeTo(rotated, [B, T, H, dim]), x.dtype)
   return dim === D ? result : concatOf([result, sliceAxis(x, 3, dim, D - dim)], 3)
 }
 
 function requirePositions(x: Tensor, positions: Tensor): void {
-  if (x.rank !== 4) throw shapeError('rope', 'x must be [batch, time, heads, channels]', show(x), 'reshape or transpose it')
+  if (x.rank !== 4)
+    throw shapeError('rope', 'x must be [batch, time, heads, channels]', show(x), 'reshape or transpose it')
   if (!(positions instanceof Tensor) || !isInteger(positions.dtype))
-    throw dtypeError('rope', 'positions must be an integer tensor', showAll([x, positions]), "cast them, as in cast(positions, 'i32')")
+    throw dtypeError(
+      'rope',
+      'positions must be an integer tensor',
+      showAll([x, positions]),
+      "cast them, as in cast(positions, 'i32')",
+    )
   const [B, T] = x.shape
-  const fits = positions.rank === 1 ? positions.shape[0] === T : positions.rank === 2 && positions.shape[0] === B && positions.shape[1] === T
-  if (!fits) throw shapeError('rope', `positions must be [${T}] or [${B}, ${T}]`, showAll([x, positions]), 'slice or broadcast them')
+  const fits =
+    positions.rank === 1
+      ? positions.shape[0] === T
+      : positions.rank === 2 && positions.shape[0] === B && positions.shape[1] === T
+  if (!fits)
+    throw shapeError(
+      'rope',
+      `positions must be [${T}] or [${B}, ${T}]`,
+      showAll([x, positions]),
+      'slice or broadcast them',
+    )
 }
 
 const LOW_BITS = 11
@@ -151,7 +201,13 @@ function angles(positions: Tensor, frequencies: readonly number[]): Tensor {
   const shape = [...positions.shape, frequencies.length]
   const fractions = frequencies.map(fractionOfCircle)
   const row = (values: readonly number[]): Tensor =>
-    broadcast(concatOf(values.map((value) => reshapeTo(scalarConst(value, 'i32'), [1])), 0), shape)
+    broadcast(
+      concatOf(
+        values.map((value) => reshapeTo(scalarConst(value, 'i32'), [1])),
+        0,
+      ),
+      shape,
+    )
   const t = broadcast(reshapeTo(positions, [...positions.shape, 1]), shape)
   const fine = binary('shr', times(t, row(fractions.map((f) => f.low))), broadcast(scalarConst(LOW_BITS, 'i32'), shape))
   const turn = binary('add', times(t, row(fractions.map((f) => f.high))), fine)
@@ -165,4 +221,3 @@ function fractionOfCircle(angle: number): { high: number; low: number } {
   const whole = Math.floor(scaled)
   return { high: whole | 0, low: Math.round((scaled - whole) * 2 ** LOW_BITS) }
 }
-

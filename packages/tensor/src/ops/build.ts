@@ -1,7 +1,20 @@
 /** Small pieces of graph that the operators are composed of. No checks here: operators have checked before. */
 import type { ReduceName } from '../graph/primitive.js'
 import type { DType } from '../dtype.js'
-import { binary, broadcast, castTo, compare, custom, iota, reduceOver, reshapeTo, scalarConst, select, stopGradientOf, unary } from '../graph/primitives.js'
+import {
+  binary,
+  broadcast,
+  castTo,
+  compare,
+  custom,
+  iota,
+  reduceOver,
+  reshapeTo,
+  scalarConst,
+  select,
+  stopGradientOf,
+  unary,
+} from '../graph/primitives.js'
 import type { Tensor } from '../graph/tensor.js'
 import { sizeOf } from '../shape.js'
 

@@ -35,21 +35,24 @@ export function argumentError(op: string, rule: string, got: string, wayOut: str
 /** @throws ArgumentError for anything but a tensor */
 export function requireTensor(op: string, ...values: readonly unknown[]): void {
   for (const value of values)
-    if (!(value instanceof Tensor)) throw argumentError(op, 'operands must be tensors', show(value), 'wrap data in tensor(…)')
+    if (!(value instanceof Tensor))
+      throw argumentError(op, 'operands must be tensors', show(value), 'wrap data in tensor(…)')
 }
 
 /** @throws DTypeError when an operand is not f32, f16 or bf16 */
 export function requireFloat(op: string, ...operands: readonly Tensor[]): void {
   requireTensor(op, ...operands)
   for (const x of operands)
-    if (!isFloat(x.dtype)) throw dtypeError(op, 'operands must be f32, f16 or bf16', showAll(operands), 'cast them first')
+    if (!isFloat(x.dtype))
+      throw dtypeError(op, 'operands must be f32, f16 or bf16', showAll(operands), 'cast them first')
 }
 
 /** @throws DTypeError when an operand is not i32, u32, i8 or u8 */
 export function requireInteger(op: string, ...operands: readonly Tensor[]): void {
   requireTensor(op, ...operands)
   for (const x of operands)
-    if (!isInteger(x.dtype)) throw dtypeError(op, 'operands must be i32, u32, i8 or u8', showAll(operands), 'cast them first')
+    if (!isInteger(x.dtype))
+      throw dtypeError(op, 'operands must be i32, u32, i8 or u8', showAll(operands), 'cast them first')
 }
 
 /** @throws DTypeError when an operand is not bool */
@@ -64,7 +67,8 @@ export function requireBool(op: string, ...operands: readonly Tensor[]): void {
 export function requireNumeric(op: string, ...operands: readonly Tensor[]): void {
   requireTensor(op, ...operands)
   for (const x of operands)
-    if (x.dtype === 'bool') throw dtypeError(op, 'operands must be numbers', showAll(operands), "cast them first, as in cast(x, 'i32')")
+    if (x.dtype === 'bool')
+      throw dtypeError(op, 'operands must be numbers', showAll(operands), "cast them first, as in cast(x, 'i32')")
 }
 
 /** @throws DTypeError when dtypes differ */
@@ -93,7 +97,8 @@ const INTEGER_RANGE: Partial<Record<DType, readonly [number, number]>> = {
  * @throws ArgumentError for a number that an integer dtype cannot hold
  */
 export function requireElement(op: string, value: number, dtype: DType): void {
-  if (typeof value !== 'number') throw argumentError(op, 'operands must be tensors or numbers', show(value), 'wrap data in tensor(…)')
+  if (typeof value !== 'number')
+    throw argumentError(op, 'operands must be tensors or numbers', show(value), 'wrap data in tensor(…)')
   if (dtype === 'bool' && value !== 0 && value !== 1)
     throw argumentError(op, 'a number beside a bool tensor must be 0 or 1', String(value), 'cast the tensor')
   const range = INTEGER_RANGE[dtype]
@@ -127,7 +132,12 @@ export function commonShape(op: string, operands: readonly Tensor[]): readonly n
 export function tensorsOf(op: string, operands: readonly Operand[]): Tensor[] {
   const first = operands.find((x): x is Tensor => x instanceof Tensor)
   if (first === undefined)
-    throw argumentError(op, 'at least one operand must be a tensor', showAll(operands), 'wrap one in tensor(…) or scalar(…)')
+    throw argumentError(
+      op,
+      'at least one operand must be a tensor',
+      showAll(operands),
+      'wrap one in tensor(…) or scalar(…)',
+    )
   const tensors = operands.map((x) => {
     if (x instanceof Tensor) return x
     requireElement(op, x, first.dtype)
@@ -145,9 +155,19 @@ export function broadcastOperands(op: string, operands: readonly Operand[]): Ten
 }
 
 /** @throws ArgumentError when `value` is none of `choices` */
-export function requireChoice<T extends string | null>(op: string, name: string, value: T, choices: readonly T[]): void {
+export function requireChoice<T extends string | null>(
+  op: string,
+  name: string,
+  value: T,
+  choices: readonly T[],
+): void {
   if (!choices.includes(value))
-    throw argumentError(op, `${name} must be one of ${choices.map((c) => String(c)).join(', ')}`, show(value), 'choose one of them')
+    throw argumentError(
+      op,
+      `${name} must be one of ${choices.map((c) => String(c)).join(', ')}`,
+      show(value),
+      'choose one of them',
+    )
 }
 
 /** @throws ArgumentError for anything but an integer of at least `least` */
@@ -159,5 +179,10 @@ export function requireCount(op: string, name: string, value: number, least = 0)
 /** @throws ShapeError for a shape with a negative or fractional size */
 export function requireShape(op: string, shape: readonly number[]): void {
   if (!Array.isArray(shape) || !shape.every((n) => Number.isInteger(n) && n >= 0))
-    throw shapeError(op, 'a shape is a list of sizes of at least 0', Array.isArray(shape) ? showShape(shape) : show(shape), 'change the shape')
+    throw shapeError(
+      op,
+      'a shape is a list of sizes of at least 0',
+      Array.isArray(shape) ? showShape(shape) : show(shape),
+      'change the shape',
+    )
 }

@@ -4,7 +4,16 @@ import type { BinaryName, CompareName } from '../graph/primitive.js'
 import { binary, compare, unary } from '../graph/primitives.js'
 import type { Tensor } from '../graph/tensor.js'
 import { constant } from './build.js'
-import { broadcastOperands, dtypeError, requireBool, requireFloat, requireInteger, requireNumeric, showAll, type Operand } from './check.js'
+import {
+  broadcastOperands,
+  dtypeError,
+  requireBool,
+  requireFloat,
+  requireInteger,
+  requireNumeric,
+  showAll,
+  type Operand,
+} from './check.js'
 
 function order(op: string, primitive: CompareName, a: Operand, b: Operand): Tensor {
   const [x, y] = broadcastOperands(op, [a, b])
@@ -90,7 +99,8 @@ export function logicalNot(x: Tensor): Tensor {
 
 function bits(op: string, primitive: BinaryName, a: Operand, b: Operand): Tensor {
   const [x, y] = broadcastOperands(op, [a, b])
-  if (!isInteger(x.dtype)) throw dtypeError(op, 'operands must be i32, u32, i8 or u8', showAll([a, b]), 'cast or bitcast them first')
+  if (!isInteger(x.dtype))
+    throw dtypeError(op, 'operands must be i32, u32, i8 or u8', showAll([a, b]), 'cast or bitcast them first')
   return binary(primitive, x, y)
 }
 

@@ -3,7 +3,15 @@ import type { ConvAttrs } from '../graph/primitive.js'
 import { binary, broadcast, convOf, reshapeTo, transposeTo } from '../graph/primitives.js'
 import type { Tensor } from '../graph/tensor.js'
 import { sameShape } from '../shape.js'
-import { argumentError, requireCount, requireFloat, requireSameDType, requireTensor, shapeError, showAll } from './check.js'
+import {
+  argumentError,
+  requireCount,
+  requireFloat,
+  requireSameDType,
+  requireTensor,
+  shapeError,
+  showAll,
+} from './check.js'
 import { flipOver } from './movement.js'
 
 /** One number for all spatial axes, or one for each. */
@@ -22,7 +30,8 @@ export interface ConvOptions {
 /** @throws ArgumentError for a wrong count of numbers or one below `least` */
 export function perAxis(op: string, name: string, value: PerAxis, axes: number, least: number): number[] {
   const list = typeof value === 'number' ? new Array<number>(axes).fill(value) : [...value]
-  if (list.length !== axes) throw argumentError(op, `${name} must be a number or ${axes} numbers`, `[${list.join(', ')}]`, `complete ${name}`)
+  if (list.length !== axes)
+    throw argumentError(op, `${name} must be a number or ${axes} numbers`, `[${list.join(', ')}]`, `complete ${name}`)
   list.forEach((n) => requireCount(op, name, n, least))
   return list
 }
@@ -32,11 +41,23 @@ export function paddingPairs(op: string, padding: Padding, axes: number): [numbe
   const list = typeof padding === 'number' ? new Array<number>(axes).fill(padding) : padding
   const pairs = list.map((p): [number, number] => (typeof p === 'number' ? [p, p] : [p[0], p[1]]))
   if (pairs.length !== axes || !pairs.flat().every((n) => Number.isInteger(n) && n >= 0))
-    throw argumentError(op, `padding must be a number, or ${axes} numbers or [low, high] pairs of at least 0`, JSON.stringify(padding), 'complete padding')
+    throw argumentError(
+      op,
+      `padding must be a number, or ${axes} numbers or [low, high] pairs of at least 0`,
+      JSON.stringify(padding),
+      'complete padding',
+    )
   return pairs
 }
 
-function convolution(op: string, spatial: number, x: Tensor, w: Tensor, bias: Tensor | null | undefined, options: ConvOptions): Tensor {
+function convolution(
+  op: string,
+  spatial: number,
+  x: Tensor,
+  w: Tensor,
+  bias: Tensor | null | undefined,
+  options: ConvOptions,
+): Tensor {
   const operands = bias ? [x, w, bias] : [x, w]
   requireFloat(op, ...operands)
   requireSameDType(op, ...operands)
@@ -47,7 +68,8 @@ function convolution(op: string, spatial: number, x: Tensor, w: Tensor, bias: Te
     throw shapeError(op, `x must be [N, C, …] and w [O, C/groups, …] with ${spatial} spatial axes`, got, 'reshape them')
   if (w.shape[1] * groups !== x.shape[1])
     throw shapeError(op, `w must have C/groups channels: ${x.shape[1]} / ${groups}`, got, 'change w or groups')
-  if (w.shape[0] % groups !== 0) throw shapeError(op, `groups ${groups} must divide the output channels`, got, 'change groups')
+  if (w.shape[0] % groups !== 0)
+    throw shapeError(op, `groups ${groups} must divide the output channels`, got, 'change groups')
   requireBias(op, bias, w.shape[0], got)
   const pairs = paddingPairs(op, options.padding ?? 0, spatial)
   const attrs: ConvAttrs = {
@@ -61,7 +83,13 @@ function convolution(op: string, spatial: number, x: Tensor, w: Tensor, bias: Te
   for (let k = 0; k < spatial; k++) {
     const reach = (w.shape[k + 2] - 1) * attrs.rhsDilation[k] + 1
     const room = x.shape[k + 2] + pairs[k][0] + pairs[k][1]
-    if (w.shape[k + 2] < 1 || reach > room) throw shapeError(op, `the kernel (${reach} on spatial axis ${k}) must fit the padded input (${room})`, got, 'pad more')
+    if (w.shape[k + 2] < 1 || reach > room)
+      throw shapeError(
+        op,
+        `the kernel (${reach} on spatial axis ${k}) must fit the padded input (${room})`,
+        got,
+        'pad more',
+      )
   }
   return withBias(convOf(x, w, attrs), bias)
 }
@@ -113,7 +141,12 @@ export interface ConvTransposeOptions {
  * @param w [C, O/groups, kh, kw]
  * @param bias [O] or null
  */
-export function convTranspose2d(x: Tensor, w: Tensor, bias: Tensor | null = null, options: ConvTransposeOptions = {}): Tensor {
+export function convTranspose2d(
+  x: Tensor,
+  w: Tensor,
+  bias: Tensor | null = null,
+  options: ConvTransposeOptions = {},
+): Tensor {
   const op = 'convTranspose2d'
   const operands = bias ? [x, w, bias] : [x, w]
   requireTensor(op, ...operands)
@@ -122,7 +155,8 @@ export function convTranspose2d(x: Tensor, w: Tensor, bias: Tensor | null = null
   const got = showAll(operands)
   const { groups = 1 } = options
   requireCount(op, 'groups', groups, 1)
-  if (x.rank !== 4 || w.rank !== 4) throw shapeError(op, 'x must be [N, C, H, W] and w [C, O/groups, kh, kw]', got, 'reshape them')
+  if (x.rank !== 4 || w.rank !== 4)
+    throw shapeError(op, 'x must be [N, C, H, W] and w [C, O/groups, kh, kw]', got, 'reshape them')
   if (w.shape[0] !== x.shape[1]) throw shapeError(op, 'x and w must have equal channels C', got, 'transpose w')
   if (x.shape[1] % groups !== 0) throw shapeError(op, `groups ${groups} must divide the channels`, got, 'change groups')
   requireBias(op, bias, w.shape[1] * groups, got)
@@ -132,9 +166,16 @@ export function convTranspose2d(x: Tensor, w: Tensor, bias: Tensor | null = null
   const dilation = perAxis(op, 'dilation', options.dilation ?? 1, 2, 1)
   for (let k = 0; k < 2; k++) {
     if (outputPadding[k] >= Math.max(stride[k], dilation[k]))
-      throw argumentError(op, 'outputPadding must be smaller than stride or dilation', `outputPadding ${outputPadding[k]}, stride ${stride[k]} and dilation ${dilation[k]}`, 'lower it')
-    const extent = (x.shape[k + 2] - 1) * stride[k] - 2 * padding[k] + dilation[k] * (w.shape[k + 2] - 1) + outputPadding[k] + 1
-    if (extent < 1 || x.shape[k + 2] < 1) throw shapeError(op, 'the result must have elements', `${got} with padding [${padding.join(', ')}]`, 'pad less')
+      throw argumentError(
+        op,
+        'outputPadding must be smaller than stride or dilation',
+        `outputPadding ${outputPadding[k]}, stride ${stride[k]} and dilation ${dilation[k]}`,
+        'lower it',
+      )
+    const extent =
+      (x.shape[k + 2] - 1) * stride[k] - 2 * padding[k] + dilation[k] * (w.shape[k + 2] - 1) + outputPadding[k] + 1
+    if (extent < 1 || x.shape[k + 2] < 1)
+      throw shapeError(op, 'the result must have elements', `${got} with padding [${padding.join(', ')}]`, 'pad less')
   }
   const reach = [0, 1].map((k) => dilation[k] * (w.shape[k + 2] - 1))
   const attrs: ConvAttrs = {

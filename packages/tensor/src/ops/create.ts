@@ -4,7 +4,16 @@ import { broadcast, castTo, compare, iota, scalarConst, select } from '../graph/
 import { Tensor } from '../graph/tensor.js'
 import { showShape, sizeOf } from '../shape.js'
 import { coordinates, constant, isLess, minus, plus, times } from './build.js'
-import { argumentError, dtypeError, requireCount, requireElement, requireShape, requireTensor, shapeError, show } from './check.js'
+import {
+  argumentError,
+  dtypeError,
+  requireCount,
+  requireElement,
+  requireShape,
+  requireTensor,
+  shapeError,
+  show,
+} from './check.js'
 import { bytesOf, flatten, type TensorInput } from './hostData.js'
 
 function readyTensor(shape: readonly number[], dtype: DType, bytes: Uint8Array): Tensor {
@@ -14,7 +23,8 @@ function readyTensor(shape: readonly number[], dtype: DType, bytes: Uint8Array):
 }
 
 function requireDType(op: string, dtype: DType): void {
-  if (!DTYPES.includes(dtype)) throw dtypeError(op, `dtype must be one of ${DTYPES.join(', ')}`, show(dtype), 'choose one of them')
+  if (!DTYPES.includes(dtype))
+    throw dtypeError(op, `dtype must be one of ${DTYPES.join(', ')}`, show(dtype), 'choose one of them')
 }
 
 /**
@@ -32,7 +42,12 @@ export function tensor(data: TensorInput, { shape, dtype }: { shape?: readonly n
   const flat = flatten(data)
   const target = shape ?? flat.shape
   if (sizeOf(target) !== flat.values.length)
-    throw shapeError('tensor', 'shape must have as many elements as the data', `${flat.values.length} elements for shape ${showShape(target)}`, 'change the shape')
+    throw shapeError(
+      'tensor',
+      'shape must have as many elements as the data',
+      `${flat.values.length} elements for shape ${showShape(target)}`,
+      'change the shape',
+    )
   const kind = dtype ?? flat.dtype
   return readyTensor(target, kind, bytesOf(flat.values, kind))
 }
@@ -43,23 +58,38 @@ export function tensor(data: TensorInput, { shape, dtype }: { shape?: readonly n
  * @param options.copy default true; with false the bytes must never be changed afterwards
  * @throws ShapeError when their number does not fit the shape
  */
-export function fromBytes(bytes: Uint8Array, { shape, dtype, copy = true }: { shape: readonly number[]; dtype: DType; copy?: boolean }): Tensor {
+export function fromBytes(
+  bytes: Uint8Array,
+  { shape, dtype, copy = true }: { shape: readonly number[]; dtype: DType; copy?: boolean },
+): Tensor {
   requireDType('fromBytes', dtype)
   requireShape('fromBytes', shape)
   const expected = sizeOf(shape) * dtypeBytes(dtype)
   if (bytes.byteLength !== expected)
-    throw shapeError('fromBytes', `${dtype}${showShape(shape)} takes ${expected} bytes`, `${bytes.byteLength}`, 'change shape or dtype')
+    throw shapeError(
+      'fromBytes',
+      `${dtype}${showShape(shape)} takes ${expected} bytes`,
+      `${bytes.byteLength}`,
+      'change shape or dtype',
+    )
   // Not bytes.slice(): on Node's Buffer that is a view of the same memory.
   return readyTensor(shape, dtype, copy ? new Uint8Array(bytes) : bytes)
 }
 
 /** A rank-0 tensor with a value of its own: unlike a number it is a run-time argument of a compiled function. */
-export function scalar(value: number | boolean, { dtype = typeof value === 'boolean' ? 'bool' : 'f32' }: { dtype?: DType } = {}): Tensor {
+export function scalar(
+  value: number | boolean,
+  { dtype = typeof value === 'boolean' ? 'bool' : 'f32' }: { dtype?: DType } = {},
+): Tensor {
   return tensor(value, { dtype })
 }
 
 /** A tensor filled with one value. */
-export function full(shape: readonly number[], value: number | boolean, { dtype = typeof value === 'boolean' ? 'bool' : 'f32' }: { dtype?: DType } = {}): Tensor {
+export function full(
+  shape: readonly number[],
+  value: number | boolean,
+  { dtype = typeof value === 'boolean' ? 'bool' : 'f32' }: { dtype?: DType } = {},
+): Tensor {
   return filled('full', shape, Number(value), dtype)
 }
 
@@ -111,7 +141,12 @@ export function arange(first: number, second?: number | ArangeOptions, third: Ar
   const { step = 1, dtype = 'i32' } = onlyStop ? (second ?? {}) : third
   requireDType('arange', dtype)
   if (!Number.isFinite(start) || !Number.isFinite(stop) || !Number.isFinite(step) || step === 0)
-    throw argumentError('arange', 'start, stop and step must be finite and step not 0', `${start}, ${stop} and ${step}`, 'change them')
+    throw argumentError(
+      'arange',
+      'start, stop and step must be finite and step not 0',
+      `${start}, ${stop} and ${step}`,
+      'change them',
+    )
   const count = Math.max(0, Math.ceil((stop - start) / step))
   if (isFloat(dtype)) return castTo(plus(times(iota(count, 'f32'), step), start), dtype)
   return integerRange(start, step, count, dtype)
@@ -120,7 +155,12 @@ export function arange(first: number, second?: number | ArangeOptions, third: Ar
 function integerRange(start: number, step: number, count: number, dtype: DType): Tensor {
   if (!isInteger(dtype)) throw dtypeError('arange', 'dtype must be a number type', dtype, "use 'i32'")
   if (!Number.isInteger(start) || !Number.isInteger(step))
-    throw argumentError('arange', `start and step must be integers for ${dtype}`, `${start} and ${step}`, "give dtype 'f32'")
+    throw argumentError(
+      'arange',
+      `start and step must be integers for ${dtype}`,
+      `${start} and ${step}`,
+      "give dtype 'f32'",
+    )
   if (count > 0) [start, start + step * (count - 1)].forEach((value) => requireElement('arange', value, dtype))
   // Computed in i32 and reread: the bits of wrapping sums are the same for every integer type.
   const wrapped = plus(times(iota(count, 'i32'), step | 0), start | 0)
@@ -147,7 +187,12 @@ interface BandOptions {
   readonly dtype?: DType
 }
 
-function band(op: string, relation: 'eq' | 'le', n: number, { m = n, k = 0, dtype }: BandOptions & { dtype: DType }): Tensor {
+function band(
+  op: string,
+  relation: 'eq' | 'le',
+  n: number,
+  { m = n, k = 0, dtype }: BandOptions & { dtype: DType },
+): Tensor {
   requireCount(op, 'n', n)
   requireCount(op, 'm', m)
   requireDType(op, dtype)
@@ -164,4 +209,3 @@ export function eye(n: number, { m, k, dtype = 'f32' }: BandOptions = {}): Tenso
 export function tri(n: number, { m, k, dtype = 'bool' }: BandOptions = {}): Tensor {
   return band('tri', 'le', n, { m, k, dtype })
 }
-

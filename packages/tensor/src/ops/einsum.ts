@@ -32,7 +32,13 @@ export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor
   const result = contractAll(prepared, output)
   const arranged = arrange(result, output)
   // A letter of the output that only broadcast axes of size 1 carry grows at the end.
-  return castTo(broadcast(arranged, output.map((label) => sizes.get(label) as number)), operands[0].dtype)
+  return castTo(
+    broadcast(
+      arranged,
+      output.map((label) => sizes.get(label) as number),
+    ),
+    operands[0].dtype,
+  )
 }
 
 /** A single product rounds once by itself; anything longer would round between its steps. */
@@ -44,14 +50,23 @@ function needsWide(inputs: readonly (readonly string[])[], output: readonly stri
 }
 
 function malformed(equation: string, operands: readonly Tensor[], rule: string): Error {
-  return argumentError('einsum', rule, `"${equation}" for ${operands.length === 0 ? 'no operands' : showAll(operands)}`, 'change the equation')
+  return argumentError(
+    'einsum',
+    rule,
+    `"${equation}" for ${operands.length === 0 ? 'no operands' : showAll(operands)}`,
+    'change the equation',
+  )
 }
 
 function requireEquation(equation: string, operands: readonly Tensor[]): void {
   const compact = typeof equation === 'string' ? equation.replace(/\s/g, '') : ''
   const letters = '(?:[A-Za-z]|\\.\\.\\.)*'
   if (!new RegExp(`^${letters}(?:,${letters})*(?:->${letters})?$`).test(compact))
-    throw malformed(String(equation), operands, 'an equation is made of letters, commas, one -> and at most one ellipsis per term')
+    throw malformed(
+      String(equation),
+      operands,
+      'an equation is made of letters, commas, one -> and at most one ellipsis per term',
+    )
   if (compact.split('->')[0].split(',').length !== operands.length || operands.length === 0)
     throw malformed(equation, operands, 'the equation must have one term for every operand')
 }
@@ -62,11 +77,20 @@ function parse(equation: string, operands: readonly Tensor[]): [inputs: string[]
   const inputs = left.split(',').map((term, k) => expand(term, operands[k].rank, equation, operands))
   const digits = [...new Set(inputs.flat().filter((label) => /\d/.test(label)))].sort((a, b) => Number(b) - Number(a))
   const all = inputs.flat().filter((label) => !/\d/.test(label))
-  if (right === undefined) return [inputs, [...digits, ...[...new Set(all)].filter((label) => all.filter((l) => l === label).length === 1).sort()]]
+  if (right === undefined)
+    return [
+      inputs,
+      [...digits, ...[...new Set(all)].filter((label) => all.filter((l) => l === label).length === 1).sort()],
+    ]
   if (right.split('...').length > 2) throw malformed(equation, operands, 'a term has at most one ellipsis')
-  const output = right.replace('...', '.').split('').flatMap((label) => (label === '.' ? digits : [label]))
-  if (new Set(output).size !== output.length) throw malformed(equation, operands, 'a letter may stand once in the output')
-  if (output.some((label) => !digits.includes(label) && !all.includes(label))) throw malformed(equation, operands, 'letters of the output must occur in a term')
+  const output = right
+    .replace('...', '.')
+    .split('')
+    .flatMap((label) => (label === '.' ? digits : [label]))
+  if (new Set(output).size !== output.length)
+    throw malformed(equation, operands, 'a letter may stand once in the output')
+  if (output.some((label) => !digits.includes(label) && !all.includes(label)))
+    throw malformed(equation, operands, 'letters of the output must occur in a term')
   return [inputs, output]
 }
 
@@ -74,14 +98,19 @@ function expand(term: string, rank: number, equation: string, operands: readonly
   const parts = term.split('...')
   if (parts.length > 2) throw malformed(equation, operands, 'a term has at most one ellipsis')
   const named = parts.join('').length
-  if (parts.length === 1 ? named !== rank : named > rank) throw malformed(equation, operands, `term "${term}" must fit an operand of rank ${rank}`)
+  if (parts.length === 1 ? named !== rank : named > rank)
+    throw malformed(equation, operands, `term "${term}" must fit an operand of rank ${rank}`)
   if (parts.length === 1) return term.split('')
   const hidden = Array.from({ length: rank - named }, (_, k) => String(rank - named - 1 - k))
   return [...parts[0].split(''), ...hidden, ...parts[1].split('')]
 }
 
 /** The size of every label; only axes of an ellipsis may broadcast. */
-function sizesOf(equation: string, inputs: readonly (readonly string[])[], operands: readonly Tensor[]): Map<string, number> {
+function sizesOf(
+  equation: string,
+  inputs: readonly (readonly string[])[],
+  operands: readonly Tensor[],
+): Map<string, number> {
   const sizes = new Map<string, number>()
   inputs.forEach((labels, k) =>
     labels.forEach((label, axis) => {
@@ -89,7 +118,12 @@ function sizesOf(equation: string, inputs: readonly (readonly string[])[], opera
       const known = sizes.get(label) ?? size
       const broadcasts = /\d/.test(label) && (known === 1 || size === 1)
       if (known !== size && !broadcasts)
-        throw shapeError('einsum', `the sizes of ${/\d/.test(label) ? 'the ellipsis' : label} must be equal`, `${known} and ${size} in "${equation}" for ${showAll(operands)}`, 'reshape one of them')
+        throw shapeError(
+          'einsum',
+          `the sizes of ${/\d/.test(label) ? 'the ellipsis' : label} must be equal`,
+          `${known} and ${size} in "${equation}" for ${showAll(operands)}`,
+          'reshape one of them',
+        )
       sizes.set(label, known === 1 ? size : known)
     }),
   )
@@ -107,14 +141,25 @@ function diagonal({ x, labels }: Labelled): Labelled {
   const shape = rest.map((k) => x.shape[k])
   const flat = reshapeTo(moved, [...shape, n * n])
   // Neighbours on the diagonal lie n + 1 elements apart.
-  const line = sliceOf(flat, flat.shape.map(() => 0), [...shape, n], flat.shape.map((_, k) => (k === rest.length ? n + 1 : 1)))
+  const line = sliceOf(
+    flat,
+    flat.shape.map(() => 0),
+    [...shape, n],
+    flat.shape.map((_, k) => (k === rest.length ? n + 1 : 1)),
+  )
   return diagonal({ x: line, labels: [...rest.map((k) => labels[k]), labels[first]] })
 }
 
 /** Axes of size 1 that broadcast are dropped: products spread them again where needed. */
 function grow({ x, labels }: Labelled, sizes: Map<string, number>): Labelled {
   const kept = labels.map((_, k) => k).filter((k) => x.shape[k] === sizes.get(labels[k]))
-  return { x: reshapeTo(x, kept.map((k) => x.shape[k])), labels: kept.map((k) => labels[k]) }
+  return {
+    x: reshapeTo(
+      x,
+      kept.map((k) => x.shape[k]),
+    ),
+    labels: kept.map((k) => labels[k]),
+  }
 }
 
 function contractAll(terms: readonly Labelled[], output: readonly string[]): Labelled {
@@ -134,8 +179,14 @@ function sumOut({ x, labels }: Labelled, needed: readonly string[]): Labelled {
 /** Axes in the order of `labels`. */
 function arrange({ x, labels }: Labelled, wanted: readonly string[]): Tensor {
   const present = wanted.filter((label) => labels.includes(label))
-  const moved = transposeTo(x, present.map((label) => labels.indexOf(label)))
-  return reshapeTo(moved, wanted.map((label) => (labels.includes(label) ? x.shape[labels.indexOf(label)] : 1)))
+  const moved = transposeTo(
+    x,
+    present.map((label) => labels.indexOf(label)),
+  )
+  return reshapeTo(
+    moved,
+    wanted.map((label) => (labels.includes(label) ? x.shape[labels.indexOf(label)] : 1)),
+  )
 }
 
 function contract(left: Labelled, right: Labelled, needed: readonly string[]): Labelled {
@@ -147,9 +198,11 @@ function contract(left: Labelled, right: Labelled, needed: readonly string[]): L
   const freeA = a.labels.filter((label) => !shared.includes(label))
   const freeB = b.labels.filter((label) => !shared.includes(label))
   const labels = [...batch, ...freeA, ...freeB]
-  const sizes = (term: Labelled, list: readonly string[]): number[] => list.map((label) => term.x.shape[term.labels.indexOf(label)])
+  const sizes = (term: Labelled, list: readonly string[]): number[] =>
+    list.map((label) => term.x.shape[term.labels.indexOf(label)])
   const shape = [...sizes(a, batch), ...sizes(a, freeA), ...sizes(b, freeB)]
-  if (inner.length === 0) return { x: times(broadcast(arrange(a, labels), shape), broadcast(arrange(b, labels), shape)), labels }
+  if (inner.length === 0)
+    return { x: times(broadcast(arrange(a, labels), shape), broadcast(arrange(b, labels), shape)), labels }
   const stack = sizes(a, batch)
   const K = sizeOf(sizes(a, inner))
   const x = reshapeTo(arrange(a, [...batch, ...freeA, ...inner]), [...stack, sizeOf(sizes(a, freeA)), K])

@@ -1,7 +1,17 @@
 /** Elementwise operators. */
 import { isFloat, isInteger, type DType, DTYPES } from '../dtype.js'
 import type { BinaryName, UnaryName } from '../graph/primitive.js'
-import { binary, bitcastTo, broadcast, castTo, compare, scalarConst, select, stopGradientOf, unary } from '../graph/primitives.js'
+import {
+  binary,
+  bitcastTo,
+  broadcast,
+  castTo,
+  compare,
+  scalarConst,
+  select,
+  stopGradientOf,
+  unary,
+} from '../graph/primitives.js'
 import { Tensor } from '../graph/tensor.js'
 import { constant, inF32, isLess, isNarrow, over, times } from './build.js'
 import {
@@ -188,7 +198,12 @@ export function maximum(a: Operand, b: Operand): Tensor {
 export function rem(a: Operand, b: Operand): Tensor {
   const [x, y] = broadcastOperands('rem', [a, b])
   if (!isInteger(x.dtype))
-    throw dtypeError('rem', 'operands must be integers', `${show(a)} and ${show(b)}`, 'use sub(a, mul(trunc(div(a, b)), b))')
+    throw dtypeError(
+      'rem',
+      'operands must be integers',
+      `${show(a)} and ${show(b)}`,
+      'use sub(a, mul(trunc(div(a, b)), b))',
+    )
   return binary('rem', x, y)
 }
 
@@ -267,7 +282,9 @@ export function clip(x: Tensor, { min = null, max = null }: { min?: number | nul
 export function where(cond: Tensor, a: Operand, b: Operand): Tensor {
   requireBool('where', cond)
   const [x, y] =
-    typeof a === 'number' && typeof b === 'number' ? [scalarConst(a, 'f32'), scalarConst(b, 'f32')] : tensorsOf('where', [a, b])
+    typeof a === 'number' && typeof b === 'number'
+      ? [scalarConst(a, 'f32'), scalarConst(b, 'f32')]
+      : tensorsOf('where', [a, b])
   const shape = commonShape('where', [cond, x, y])
   return select(broadcast(cond, shape), broadcast(x, shape), broadcast(y, shape))
 }
@@ -278,7 +295,8 @@ export function where(cond: Tensor, a: Operand, b: Operand): Tensor {
  */
 export function cast(x: Tensor, dtype: DType): Tensor {
   requireTensor('cast', x)
-  if (!DTYPES.includes(dtype)) throw argumentError('cast', `dtype must be one of ${DTYPES.join(', ')}`, show(dtype), 'choose one of them')
+  if (!DTYPES.includes(dtype))
+    throw argumentError('cast', `dtype must be one of ${DTYPES.join(', ')}`, show(dtype), 'choose one of them')
   return castTo(x, dtype)
 }
 
@@ -296,4 +314,3 @@ export function stopGradient(x: Tensor): Tensor {
   requireTensor('stopGradient', x)
   return stopGradientOf(x)
 }
-

@@ -30,7 +30,8 @@ export interface FlatData {
 
 /** @throws ShapeError for ragged arrays */
 export function flatten(data: TensorInput): FlatData {
-  if (ArrayBuffer.isView(data)) return { values: data as NumberArray, shape: [data.length], dtype: dtypeOfArray(data as NumberArray) }
+  if (ArrayBuffer.isView(data))
+    return { values: data as NumberArray, shape: [data.length], dtype: dtypeOfArray(data as NumberArray) }
   const shape: number[] = []
   for (let level: unknown = data; Array.isArray(level); level = level[0]) {
     shape.push(level.length)
@@ -45,13 +46,23 @@ function collect(data: unknown, shape: readonly number[], depth: number, values:
   if (depth === shape.length) {
     if (typeof data !== 'number' && typeof data !== 'boolean')
       throw Array.isArray(data)
-        ? shapeError('tensor', 'nested arrays must be regular', `${show(data)} where a number stood before`, 'make all rows equally deep')
+        ? shapeError(
+            'tensor',
+            'nested arrays must be regular',
+            `${show(data)} where a number stood before`,
+            'make all rows equally deep',
+          )
         : argumentError('tensor', 'data must be numbers or booleans', show(data), 'convert it first')
     values.push(data)
     return
   }
   if (!Array.isArray(data) || data.length !== shape[depth])
-    throw shapeError('tensor', `nested arrays must be regular: axis ${depth} has ${shape[depth]} elements`, show(data), 'make all rows equally long')
+    throw shapeError(
+      'tensor',
+      `nested arrays must be regular: axis ${depth} has ${shape[depth]} elements`,
+      show(data),
+      'make all rows equally long',
+    )
   for (const child of data) collect(child, shape, depth + 1, values)
 }
 
@@ -64,7 +75,12 @@ function dtypeOfArray(data: NumberArray): DType {
   // Float16Array, where the engine has it, cannot be named in the types of older ones.
   if ((data as object).constructor.name === 'Float16Array') return 'f16'
   if (data instanceof Uint16Array)
-    throw dtypeError('tensor', 'a Uint16Array needs a dtype', 'none', "give dtype 'u32' for its values, or use fromBytes for raw f16 or bf16")
+    throw dtypeError(
+      'tensor',
+      'a Uint16Array needs a dtype',
+      'none',
+      "give dtype 'u32' for its values, or use fromBytes for raw f16 or bf16",
+    )
   throw dtypeError('tensor', 'data must be numbers', show(data), 'convert it to a typed array of numbers')
 }
 

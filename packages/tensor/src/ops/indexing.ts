@@ -1,15 +1,43 @@
 /** Reads and writes at places given by integer tensors. */
 import { isInteger, type DType } from '../dtype.js'
-import { broadcast, castTo, compare, dynamicSliceOf, gatherAlong, reshapeTo, scalarConst, scatterAddAlong, sliceOf, padWith, updateSliceOf } from '../graph/primitives.js'
+import {
+  broadcast,
+  castTo,
+  compare,
+  dynamicSliceOf,
+  gatherAlong,
+  reshapeTo,
+  scalarConst,
+  scatterAddAlong,
+  sliceOf,
+  padWith,
+  updateSliceOf,
+} from '../graph/primitives.js'
 import { Tensor } from '../graph/tensor.js'
 import { broadcastShapes, normalizeAxis, sameShape, showShape, sizeOf } from '../shape.js'
 import { coordinates } from './build.js'
-import { dtypeError, requireCount, requireElement, requireRank, requireSameDType, requireTensor, shapeError, show, showAll } from './check.js'
+import {
+  dtypeError,
+  requireCount,
+  requireElement,
+  requireRank,
+  requireSameDType,
+  requireTensor,
+  shapeError,
+  show,
+  showAll,
+} from './check.js'
 
 /** @throws DTypeError naming all operands when the index is no integer tensor */
 function integerIndex(op: string, x: Tensor, index: Tensor): Tensor {
   requireTensor(op, x, index)
-  if (!isInteger(index.dtype)) throw dtypeError(op, 'the index must be an integer tensor', showAll([x, index]), "cast it, as in cast(index, 'i32')")
+  if (!isInteger(index.dtype))
+    throw dtypeError(
+      op,
+      'the index must be an integer tensor',
+      showAll([x, index]),
+      "cast it, as in cast(index, 'i32')",
+    )
   return castTo(index, 'i32')
 }
 
@@ -19,7 +47,8 @@ function integerIndex(op: string, x: Tensor, index: Tensor): Tensor {
  */
 export function embedding(table: Tensor, index: Tensor): Tensor {
   const rows = integerIndex('embedding', table, index)
-  if (table.rank === 0) throw shapeError('embedding', 'the table must have an axis of rows', showAll([table, index]), 'reshape it')
+  if (table.rank === 0)
+    throw shapeError('embedding', 'the table must have an axis of rows', showAll([table, index]), 'reshape it')
   const rest = table.shape.slice(1)
   const flatTable = reshapeTo(table, [table.shape[0], sizeOf(rest)])
   const taken = selectAlong(flatTable, reshapeTo(rows, [rows.size]), 0)
@@ -36,12 +65,22 @@ export function selectAlong(x: Tensor, index: Tensor, axis: number): Tensor {
 /** @throws ShapeError when the ranks differ or the index is larger than x off the axis */
 function requireInside(op: string, x: Tensor, index: Tensor, axis: number): void {
   if (index.rank !== x.rank || index.shape.some((n, k) => k !== axis && n > x.shape[k]))
-    throw shapeError(op, `the index must have the rank of the operand and be no larger off axis ${axis}`, showAll([x, index]), 'reshape or slice it')
+    throw shapeError(
+      op,
+      `the index must have the rank of the operand and be no larger off axis ${axis}`,
+      showAll([x, index]),
+      'reshape or slice it',
+    )
 }
 
 /** The first elements of every axis but `axis`, so that x has the sizes of the index there. */
 function cutTo(x: Tensor, index: Tensor, axis: number): Tensor {
-  return sliceOf(x, x.shape.map(() => 0), x.shape.map((n, k) => (k === axis ? n : index.shape[k])), x.shape.map(() => 1))
+  return sliceOf(
+    x,
+    x.shape.map(() => 0),
+    x.shape.map((n, k) => (k === axis ? n : index.shape[k])),
+    x.shape.map(() => 1),
+  )
 }
 
 /**
@@ -59,13 +98,19 @@ export function gather(x: Tensor, index: Tensor, { axis }: { axis: number }): Te
 export function takeAlongAxis(x: Tensor, index: Tensor, { axis }: { axis: number }): Tensor {
   const places = integerIndex('takeAlongAxis', x, index)
   const at = normalizeAxis('takeAlongAxis', axis, x.shape)
-  if (index.rank !== x.rank) throw shapeError('takeAlongAxis', 'operand and index must have one rank', showAll([x, index]), 'reshape the index')
+  if (index.rank !== x.rank)
+    throw shapeError('takeAlongAxis', 'operand and index must have one rank', showAll([x, index]), 'reshape the index')
   const off = (t: Tensor): number[] => t.shape.map((n, k) => (k === at ? 1 : n))
   let common: number[]
   try {
     common = broadcastShapes('takeAlongAxis', off(x), off(index))
   } catch {
-    throw shapeError('takeAlongAxis', `sizes off axis ${at} must be equal or 1`, showAll([x, index]), 'reshape or slice one of them')
+    throw shapeError(
+      'takeAlongAxis',
+      `sizes off axis ${at} must be equal or 1`,
+      showAll([x, index]),
+      'reshape or slice one of them',
+    )
   }
   const along = (extent: number): number[] => common.map((n, k) => (k === at ? extent : n))
   return gatherAlong(broadcast(x, along(x.shape[at])), broadcast(places, along(index.shape[at])), at)
@@ -86,12 +131,23 @@ export function indexSelect(x: Tensor, index: Tensor, { axis = 0 }: { axis?: num
 export function scatterAdd(x: Tensor, index: Tensor, updates: Tensor, { axis }: { axis: number }): Tensor {
   const places = integerIndex('scatterAdd', x, index)
   requireSameDType('scatterAdd', x, updates)
-  if (x.dtype === 'bool') throw dtypeError('scatterAdd', 'operands must be numbers', showAll([x, index, updates]), 'cast them first')
+  if (x.dtype === 'bool')
+    throw dtypeError('scatterAdd', 'operands must be numbers', showAll([x, index, updates]), 'cast them first')
   const at = normalizeAxis('scatterAdd', axis, x.shape)
   requireInside('scatterAdd', x, index, at)
   if (updates.rank !== index.rank || index.shape.some((n, k) => n > updates.shape[k]))
-    throw shapeError('scatterAdd', 'updates must cover the index', showAll([x, index, updates]), 'slice the index or pad the updates')
-  const used = sliceOf(updates, updates.shape.map(() => 0), index.shape, updates.shape.map(() => 1))
+    throw shapeError(
+      'scatterAdd',
+      'updates must cover the index',
+      showAll([x, index, updates]),
+      'slice the index or pad the updates',
+    )
+  const used = sliceOf(
+    updates,
+    updates.shape.map(() => 0),
+    index.shape,
+    updates.shape.map(() => 1),
+  )
   // Where the index is smaller than x off the axis, the rest is addressed out of range, which drops it.
   const missing = x.shape.map((n, k) => (k === at ? 0 : n - index.shape[k]))
   const none = x.shape.map(() => 0)
@@ -101,7 +157,8 @@ export function scatterAdd(x: Tensor, index: Tensor, updates: Tensor, { axis }: 
 /** A new last axis of `numClasses` with one where the class equals the index; an index out of range gives zeros. */
 export function oneHot(index: Tensor, numClasses: number, { dtype = 'f32' }: { dtype?: DType } = {}): Tensor {
   requireTensor('oneHot', index)
-  if (!isInteger(index.dtype)) throw dtypeError('oneHot', 'the index must be an integer tensor', show(index), "cast it, as in cast(index, 'i32')")
+  if (!isInteger(index.dtype))
+    throw dtypeError('oneHot', 'the index must be an integer tensor', show(index), "cast it, as in cast(index, 'i32')")
   requireCount('oneHot', 'numClasses', numClasses)
   return castTo(isClass(castTo(index, 'i32'), numClasses), dtype)
 }
@@ -117,14 +174,20 @@ export type Start = number | Tensor
 
 function startTensors(op: string, x: Tensor, starts: readonly Start[]): Tensor[] {
   if (starts.length !== x.rank)
-    throw shapeError(op, `there must be one start for each of the ${x.rank} axes`, `${show(x)} and ${starts.length} starts`, 'complete starts')
+    throw shapeError(
+      op,
+      `there must be one start for each of the ${x.rank} axes`,
+      `${show(x)} and ${starts.length} starts`,
+      'complete starts',
+    )
   return starts.map((start) => {
     if (!(start instanceof Tensor)) {
       requireElement(op, start, 'i32')
       return scalarConst(start, 'i32')
     }
     requireRank(op, 'a start', start, 0)
-    if (!isInteger(start.dtype)) throw dtypeError(op, 'starts must be integers', show(start), "cast it, as in cast(start, 'i32')")
+    if (!isInteger(start.dtype))
+      throw dtypeError(op, 'starts must be integers', show(start), "cast it, as in cast(start, 'i32')")
     return castTo(start, 'i32')
   })
 }
@@ -133,7 +196,12 @@ function startTensors(op: string, x: Tensor, starts: readonly Start[]): Tensor[]
 export function dynamicSlice(x: Tensor, starts: readonly Start[], size: readonly number[]): Tensor {
   requireTensor('dynamicSlice', x)
   if (size.length !== x.rank || size.some((n, k) => !Number.isInteger(n) || n < 0 || n > x.shape[k]))
-    throw shapeError('dynamicSlice', 'size must fit the operand on every axis', `${show(x)} and size ${showShape(size)}`, 'change size')
+    throw shapeError(
+      'dynamicSlice',
+      'size must fit the operand on every axis',
+      `${show(x)} and size ${showShape(size)}`,
+      'change size',
+    )
   const at = startTensors('dynamicSlice', x, starts)
   return sameShape(size, x.shape) ? x : dynamicSliceOf(x, at, size)
 }
@@ -142,6 +210,11 @@ export function dynamicSlice(x: Tensor, starts: readonly Start[], size: readonly
 export function updateSlice(x: Tensor, update: Tensor, starts: readonly Start[]): Tensor {
   requireSameDType('updateSlice', x, update)
   if (update.rank !== x.rank || update.shape.some((n, k) => n > x.shape[k]))
-    throw shapeError('updateSlice', 'the update must have the rank of the operand and fit into it', showAll([x, update]), 'reshape or slice it')
+    throw shapeError(
+      'updateSlice',
+      'the update must have the rank of the operand and fit into it',
+      showAll([x, update]),
+      'reshape or slice it',
+    )
   return updateSliceOf(x, update, startTensors('updateSlice', x, starts))
 }

@@ -48,16 +48,30 @@ export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntro
 }
 
 function total(x: Tensor): Tensor {
-  return reduceOver('sum', x, x.shape.map((_, k) => k))
+  return reduceOver(
+    'sum',
+    x,
+    x.shape.map((_, k) => k),
+  )
 }
 
 function requireLoss(logits: Tensor, target: Tensor): void {
   requireFloat('crossEntropy', logits)
   requireTensor('crossEntropy', target)
   if (!isInteger(target.dtype))
-    throw dtypeError('crossEntropy', 'the target must be an integer tensor', showAll([logits, target]), "cast it, as in cast(target, 'i32')")
+    throw dtypeError(
+      'crossEntropy',
+      'the target must be an integer tensor',
+      showAll([logits, target]),
+      "cast it, as in cast(target, 'i32')",
+    )
   if (logits.rank === 0 || !sameShape(target.shape, logits.shape.slice(0, -1)))
-    throw shapeError('crossEntropy', `the target must have the shape of the logits without the classes, ${showShape(logits.shape.slice(0, -1))}`, showAll([logits, target]), 'reshape the target')
+    throw shapeError(
+      'crossEntropy',
+      `the target must have the shape of the logits without the classes, ${showShape(logits.shape.slice(0, -1))}`,
+      showAll([logits, target]),
+      'reshape the target',
+    )
   if (logits.shape[logits.rank - 1] === 0)
     throw shapeError('crossEntropy', 'there must be at least one class', showAll([logits, target]), 'check the logits')
 }
@@ -101,4 +115,3 @@ function rowLosses(logits: Tensor, target: Tensor, smoothing: number, zLoss: num
   })
   return losses
 }
-

@@ -5,7 +5,19 @@ import type { Tensor } from '../graph/tensor.js'
 import { QUANT_BLOCK, QUANT_FORMATS, type QuantFormat } from '../program/quant.js'
 import { broadcastShapes, sameShape, sizeOf } from '../shape.js'
 import { times } from './build.js'
-import { argumentError, dtypeError, requireChoice, requireFloat, requireNumeric, requireRank, requireSameDType, requireTensor, shapeError, show, showAll } from './check.js'
+import {
+  argumentError,
+  dtypeError,
+  requireChoice,
+  requireFloat,
+  requireNumeric,
+  requireRank,
+  requireSameDType,
+  requireTensor,
+  shapeError,
+  show,
+  showAll,
+} from './check.js'
 
 const PRODUCT_DTYPES: readonly DType[] = ['f32', 'f16', 'bf16', 'i32']
 
@@ -24,13 +36,19 @@ export function requireProduct(op: string, ...operands: readonly Tensor[]): void
  */
 export function matmul(a: Tensor, b: Tensor): Tensor {
   requireProduct('matmul', a, b)
-  if (a.rank === 0 || b.rank === 0) throw shapeError('matmul', 'operands must have at least 1 axis', showAll([a, b]), 'use mul')
+  if (a.rank === 0 || b.rank === 0)
+    throw shapeError('matmul', 'operands must have at least 1 axis', showAll([a, b]), 'use mul')
   const left = a.rank === 1 ? reshapeTo(a, [1, a.shape[0]]) : a
   const right = b.rank === 1 ? reshapeTo(b, [b.shape[0], 1]) : b
   if (left.shape[left.rank - 1] !== right.shape[right.rank - 2])
     throw shapeError('matmul', 'inner sizes must be equal', showAll([a, b]), 'transpose or reshape one of them')
   const product = stackedProduct(left, right, () =>
-    shapeError('matmul', 'the axes before the last two must broadcast', showAll([a, b]), 'reshape or transpose one of them'),
+    shapeError(
+      'matmul',
+      'the axes before the last two must broadcast',
+      showAll([a, b]),
+      'reshape or transpose one of them',
+    ),
   )
   const shape = [...product.shape]
   if (b.rank === 1) shape.pop()
@@ -57,7 +75,8 @@ function stackedProduct(a: Tensor, b: Tensor, mismatch: () => Error): Tensor {
 /** The sum of products of two vectors, rank 0. */
 export function dot(a: Tensor, b: Tensor): Tensor {
   requireProduct('dot', a, b)
-  if (a.rank !== 1 || !sameShape(a.shape, b.shape)) throw shapeError('dot', 'operands must be vectors of one size', showAll([a, b]), 'use matmul')
+  if (a.rank !== 1 || !sameShape(a.shape, b.shape))
+    throw shapeError('dot', 'operands must be vectors of one size', showAll([a, b]), 'use matmul')
   const [n] = a.shape
   return reshapeTo(matmulOf(reshapeTo(a, [1, n]), reshapeTo(b, [n, 1])), [])
 }
@@ -66,7 +85,8 @@ export function dot(a: Tensor, b: Tensor): Tensor {
 export function outer(a: Tensor, b: Tensor): Tensor {
   requireSameDType('outer', a, b)
   requireNumeric('outer', a, b)
-  if (a.rank !== 1 || b.rank !== 1) throw shapeError('outer', 'operands must be vectors', showAll([a, b]), 'reshape them')
+  if (a.rank !== 1 || b.rank !== 1)
+    throw shapeError('outer', 'operands must be vectors', showAll([a, b]), 'reshape them')
   const shape = [a.size, b.size]
   return times(broadcast(reshapeTo(a, [a.size, 1]), shape), broadcast(b, shape))
 }
@@ -94,13 +114,33 @@ export function quantShape(op: string, { format, group, packed, scale, zero }: Q
   const K = format === 'int8' ? columns : columns * 2
   const expected: DType = format === 'int8' ? 'i8' : 'u8'
   if (packed.dtype !== expected || scale.dtype !== 'f32' || (zero !== undefined && zero.dtype !== 'u8'))
-    throw dtypeError(op, `${format} takes ${expected} packed, f32 scale and u8 zero`, showAll([packed, scale, ...(zero === undefined ? [] : [zero])]), 'quantise again')
+    throw dtypeError(
+      op,
+      `${format} takes ${expected} packed, f32 scale and u8 zero`,
+      showAll([packed, scale, ...(zero === undefined ? [] : [zero])]),
+      'quantise again',
+    )
   if (group < 1 || K % group !== 0 || (format !== 'int8' && (K % QUANT_BLOCK !== 0 || group % QUANT_BLOCK !== 0)))
-    throw argumentError(op, `group must divide K${format === 'int8' ? '' : ` and both be multiples of ${QUANT_BLOCK}`}`, `group ${group} for K ${K}`, 'choose another group')
+    throw argumentError(
+      op,
+      `group must divide K${format === 'int8' ? '' : ` and both be multiples of ${QUANT_BLOCK}`}`,
+      `group ${group} for K ${K}`,
+      'choose another group',
+    )
   if (!sameShape(scale.shape, [N, K / group]) || (zero !== undefined && !sameShape(zero.shape, scale.shape)))
-    throw shapeError(op, `scale (and zero) must be [${N}, ${K / group}]`, showAll([packed, scale, ...(zero === undefined ? [] : [zero])]), 'quantise again')
+    throw shapeError(
+      op,
+      `scale (and zero) must be [${N}, ${K / group}]`,
+      showAll([packed, scale, ...(zero === undefined ? [] : [zero])]),
+      'quantise again',
+    )
   if ((format === 'int4') !== (zero !== undefined))
-    throw argumentError(op, 'zero belongs to format int4, and only to it', `format ${format} ${zero === undefined ? 'without' : 'with'} zero`, 'change the format')
+    throw argumentError(
+      op,
+      'zero belongs to format int4, and only to it',
+      `format ${format} ${zero === undefined ? 'without' : 'with'} zero`,
+      'change the format',
+    )
   return [N, K]
 }
 
@@ -108,16 +148,30 @@ export function quantShape(op: string, { format, group, packed, scale, zero }: Q
  * x Wᵀ with a quantised weight: [..., K] -> [..., N]. Differentiable in x.
  * @param options.activations how x is rounded inside the routine: not at all (`f32`), or to 16 or 8 bits for speed
  */
-export function quantMatmul(x: Tensor, weight: QuantWeight, { activations = 'f32' }: { activations?: 'f32' | 'i16' | 'i8' } = {}): Tensor {
+export function quantMatmul(
+  x: Tensor,
+  weight: QuantWeight,
+  { activations = 'f32' }: { activations?: 'f32' | 'i16' | 'i8' } = {},
+): Tensor {
   requireTensor('quantMatmul', x)
   requireFloat('quantMatmul', x)
   requireChoice('quantMatmul', 'activations', activations, ['f32', 'i16', 'i8'])
   const [N, K] = quantShape('quantMatmul', weight)
   if (x.rank === 0 || x.shape[x.rank - 1] !== K)
-    throw shapeError('quantMatmul', `the last axis must be the ${K} inputs of the weight`, `${show(x)} and a weight [${N}, ${K}]`, 'transpose or reshape it')
+    throw shapeError(
+      'quantMatmul',
+      `the last axis must be the ${K} inputs of the weight`,
+      `${show(x)} and a weight [${N}, ${K}]`,
+      'transpose or reshape it',
+    )
   const batch = x.shape.slice(0, -1)
   const rows = reshapeTo(x, [sizeOf(batch), K])
   const parts = weight.zero === undefined ? [weight.packed, weight.scale] : [weight.packed, weight.scale, weight.zero]
-  const product = quantMatmulOf(rows, parts, { format: weight.format, group: weight.group, activations, outFeatures: N })
+  const product = quantMatmulOf(rows, parts, {
+    format: weight.format,
+    group: weight.group,
+    activations,
+    outFeatures: N,
+  })
   return reshapeTo(product, [...batch, N])
 }

@@ -191,7 +191,10 @@ export interface TensorMethods {
 
 type OperatorName = Exclude<keyof TensorMethods, keyof TensorReaders | 'toString'>
 
-type Operator<Name extends OperatorName> = (x: Tensor, ...rest: Parameters<TensorMethods[Name]>) => ReturnType<TensorMethods[Name]>
+type Operator<Name extends OperatorName> = (
+  x: Tensor,
+  ...rest: Parameters<TensorMethods[Name]>
+) => ReturnType<TensorMethods[Name]>
 
 /** The function behind every method; the type makes a missing or different one a compile error. */
 const operators: { readonly [Name in OperatorName]: Operator<Name> } = {

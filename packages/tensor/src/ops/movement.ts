@@ -48,11 +48,20 @@ function completeShape(x: Tensor, shape: readonly number[]): number[] {
  */
 export function transpose(x: Tensor, perm: readonly number[] | null = null): Tensor {
   requireTensor('transpose', x)
-  if (perm === null) return transposeTo(x, x.shape.map((_, k) => x.rank - 1 - k))
+  if (perm === null)
+    return transposeTo(
+      x,
+      x.shape.map((_, k) => x.rank - 1 - k),
+    )
   const axes = perm.map((axis) => (axis < 0 ? axis + x.rank : axis))
   const sorted = [...axes].sort((a, b) => a - b)
   if (axes.length !== x.rank || sorted.some((axis, k) => axis !== k))
-    throw shapeError('transpose', `perm must name each of the ${x.rank} axes once`, `${show(x)} and perm [${perm.join(', ')}]`, 'complete perm')
+    throw shapeError(
+      'transpose',
+      `perm must name each of the ${x.rank} axes once`,
+      `${show(x)} and perm [${perm.join(', ')}]`,
+      'complete perm',
+    )
   return transposeTo(x, axes)
 }
 
@@ -60,7 +69,10 @@ export function transpose(x: Tensor, perm: readonly number[] | null = null): Ten
 export function swapAxes(x: Tensor, a: number, b: number): Tensor {
   requireTensor('swapAxes', x)
   const [from, to] = [normalizeAxis('swapAxes', a, x.shape), normalizeAxis('swapAxes', b, x.shape)]
-  return transposeTo(x, x.shape.map((_, k) => (k === from ? to : k === to ? from : k)))
+  return transposeTo(
+    x,
+    x.shape.map((_, k) => (k === from ? to : k === to ? from : k)),
+  )
 }
 
 /**
@@ -70,10 +82,20 @@ export function swapAxes(x: Tensor, a: number, b: number): Tensor {
  */
 export function squeeze(x: Tensor, axes: Axes = null): Tensor {
   requireTensor('squeeze', x)
-  const dropped = axes === null ? x.shape.flatMap((n, k) => (n === 1 ? [k] : [])) : normalizeAxes('squeeze', axes, x.shape)
+  const dropped =
+    axes === null ? x.shape.flatMap((n, k) => (n === 1 ? [k] : [])) : normalizeAxes('squeeze', axes, x.shape)
   for (const axis of dropped)
-    if (x.shape[axis] !== 1) throw shapeError('squeeze', 'a squeezed axis must have size 1', `${show(x)} and axis ${axis}`, 'reduce or slice it')
-  return reshapeTo(x, x.shape.filter((_, k) => !dropped.includes(k)))
+    if (x.shape[axis] !== 1)
+      throw shapeError(
+        'squeeze',
+        'a squeezed axis must have size 1',
+        `${show(x)} and axis ${axis}`,
+        'reduce or slice it',
+      )
+  return reshapeTo(
+    x,
+    x.shape.filter((_, k) => !dropped.includes(k)),
+  )
 }
 
 /** Axes of size 1 inserted. @param axes their positions in the result */
@@ -83,7 +105,10 @@ export function expandDims(x: Tensor, axes: number | readonly number[]): Tensor 
   const rank = x.rank + list.length
   const at = normalizeAxes('expandDims', list, new Array<number>(rank).fill(1))
   const rest = [...x.shape]
-  return reshapeTo(x, Array.from({ length: rank }, (_, k) => (at.includes(k) ? 1 : (rest.shift() as number))))
+  return reshapeTo(
+    x,
+    Array.from({ length: rank }, (_, k) => (at.includes(k) ? 1 : (rest.shift() as number))),
+  )
 }
 
 /** x repeated to a shape by NumPy's rule. @throws ShapeError for a size that is neither equal nor 1 */
@@ -92,7 +117,12 @@ export function broadcastTo(x: Tensor, shape: readonly number[]): Tensor {
   requireShape('broadcastTo', shape)
   const offset = shape.length - x.rank
   if (offset < 0 || x.shape.some((n, k) => n !== 1 && n !== shape[offset + k]))
-    throw shapeError('broadcastTo', 'sizes must be equal or 1, counted from the last axis', `${show(x)} to ${showShape(shape)}`, 'reshape it first')
+    throw shapeError(
+      'broadcastTo',
+      'sizes must be equal or 1, counted from the last axis',
+      `${show(x)} to ${showShape(shape)}`,
+      'reshape it first',
+    )
   return broadcast(x, shape)
 }
 
@@ -116,7 +146,10 @@ export function flipOver(x: Tensor, axes: readonly number[]): Tensor {
 export type Slice = readonly [number | null, (number | null)?, (number | null)?] | null
 
 /** NumPy's rule for one axis. */
-function resolveSlice([start = null, stop = null, step = null]: NonNullable<Slice>, extent: number): [number, number, number] {
+function resolveSlice(
+  [start = null, stop = null, step = null]: NonNullable<Slice>,
+  extent: number,
+): [number, number, number] {
   const stride = step ?? 1
   const [least, most] = stride > 0 ? [0, extent] : [-1, extent - 1]
   const place = (at: number | null, open: number): number =>
@@ -142,7 +175,12 @@ export function slice(x: Tensor, slices: readonly Slice[]): Tensor {
     const entry = slices[k] ?? null
     return entry === null ? [0, n, 1] : resolveSlice(entry, n)
   })
-  return sliceOf(x, resolved.map((r) => r[0]), resolved.map((r) => r[1]), resolved.map((r) => r[2]))
+  return sliceOf(
+    x,
+    resolved.map((r) => r[0]),
+    resolved.map((r) => r[1]),
+    resolved.map((r) => r[2]),
+  )
 }
 
 /** `count` elements of one axis from `start`. */
@@ -166,7 +204,11 @@ export interface PadOptions {
  * @param pads [low, high] for every axis
  * @throws ShapeError when a reflection is longer than the axis, or an edge is missing
  */
-export function pad(x: Tensor, pads: readonly (readonly [number, number])[], { mode = 'constant', value = 0 }: PadOptions = {}): Tensor {
+export function pad(
+  x: Tensor,
+  pads: readonly (readonly [number, number])[],
+  { mode = 'constant', value = 0 }: PadOptions = {},
+): Tensor {
   requireTensor('pad', x)
   requireChoice('pad', 'mode', mode, ['constant', 'reflect', 'edge'])
   const got = `${show(x)} and pads ${JSON.stringify(pads)}`
@@ -174,12 +216,24 @@ export function pad(x: Tensor, pads: readonly (readonly [number, number])[], { m
     throw shapeError('pad', `pads must be [low, high] for each of the ${x.rank} axes`, got, 'complete pads')
   if (mode === 'constant') {
     requireElement('pad', value, x.dtype)
-    if (x.shape.some((n, k) => n + pads[k][0] + pads[k][1] < 0)) throw shapeError('pad', 'negative pads may cut at most the axis', got, 'change pads')
-    return padWith(x, pads.map((p) => p[0]), pads.map((p) => p[1]), x.shape.map(() => 0), value)
+    if (x.shape.some((n, k) => n + pads[k][0] + pads[k][1] < 0))
+      throw shapeError('pad', 'negative pads may cut at most the axis', got, 'change pads')
+    return padWith(
+      x,
+      pads.map((p) => p[0]),
+      pads.map((p) => p[1]),
+      x.shape.map(() => 0),
+      value,
+    )
   }
   const longest = (n: number): number => (mode === 'reflect' ? n - 1 : n === 0 ? 0 : Infinity)
   if (pads.some((p, k) => p.some((n) => n < 0 || (n > 0 && n > longest(x.shape[k])))))
-    throw shapeError('pad', `pads of mode ${mode} must be at least 0 and fit the axis`, got, "pad less or use mode 'constant'")
+    throw shapeError(
+      'pad',
+      `pads of mode ${mode} must be at least 0 and fit the axis`,
+      got,
+      "pad less or use mode 'constant'",
+    )
   return pads.reduce((padded, [low, high], axis) => extendAxis(padded, axis, low, high, mode), x)
 }
 
@@ -188,7 +242,12 @@ function extendAxis(x: Tensor, axis: number, low: number, high: number, mode: 'r
   const side = (count: number, edge: number, first: number): Tensor[] => {
     if (count === 0) return []
     if (mode === 'reflect') return [sliceAxis(x, axis, first, count, -1)]
-    return [broadcast(sliceAxis(x, axis, edge, 1), x.shape.map((n, k) => (k === axis ? count : n)))]
+    return [
+      broadcast(
+        sliceAxis(x, axis, edge, 1),
+        x.shape.map((n, k) => (k === axis ? count : n)),
+      ),
+    ]
   }
   return concatOf([...side(low, 0, low), x, ...side(high, extent - 1, extent - 2)], axis)
 }
@@ -206,7 +265,12 @@ export function concat(tensors: readonly Tensor[], { axis = 0 }: { axis?: number
   const at = normalizeAxis('concat', axis, tensors[0].shape)
   for (const x of tensors)
     if (x.rank !== tensors[0].rank || x.shape.some((n, k) => k !== at && n !== tensors[0].shape[k]))
-      throw shapeError('concat', `ranks and all sizes but that of axis ${at} must be equal`, showAll(tensors), 'reshape or slice them')
+      throw shapeError(
+        'concat',
+        `ranks and all sizes but that of axis ${at} must be equal`,
+        showAll(tensors),
+        'reshape or slice them',
+      )
   return concatOf(tensors, at)
 }
 
@@ -214,11 +278,15 @@ export function concat(tensors: readonly Tensor[], { axis = 0 }: { axis?: number
 export function stack(tensors: readonly Tensor[], { axis = 0 }: { axis?: number } = {}): Tensor {
   requireParts('stack', tensors)
   for (const x of tensors)
-    if (!sameShape(x.shape, tensors[0].shape)) throw shapeError('stack', 'shapes must be equal', showAll(tensors), 'broadcast or pad them')
+    if (!sameShape(x.shape, tensors[0].shape))
+      throw shapeError('stack', 'shapes must be equal', showAll(tensors), 'broadcast or pad them')
   const at = normalizeAxis('stack', axis, tensors[0].shape, 1)
   const [first] = tensors
   const expanded = [...first.shape.slice(0, at), 1, ...first.shape.slice(at)]
-  return concatOf(tensors.map((x) => reshapeTo(x, expanded)), at)
+  return concatOf(
+    tensors.map((x) => reshapeTo(x, expanded)),
+    at,
+  )
 }
 
 /** Consecutive parts of an axis. @throws ShapeError when sizes do not add up to it */
@@ -227,7 +295,12 @@ export function split(x: Tensor, sizes: readonly number[], { axis = 0 }: { axis?
   const at = normalizeAxis('split', axis, x.shape)
   const total = sizes.reduce((sum, n) => sum + n, 0)
   if (!sizes.every((n) => Number.isInteger(n) && n >= 0) || total !== x.shape[at])
-    throw shapeError('split', `sizes must add up to axis ${at}`, `${show(x)} and sizes [${sizes.join(', ')}]`, 'change the sizes')
+    throw shapeError(
+      'split',
+      `sizes must add up to axis ${at}`,
+      `${show(x)} and sizes [${sizes.join(', ')}]`,
+      'change the sizes',
+    )
   let start = 0
   return sizes.map((count) => {
     const part = sliceAxis(x, at, start, count)
@@ -251,9 +324,18 @@ export function tile(x: Tensor, reps: readonly number[]): Tensor {
   const rank = Math.max(x.rank, reps.length)
   const shape = [...new Array<number>(rank - x.rank).fill(1), ...x.shape]
   const counts = [...new Array<number>(rank - reps.length).fill(1), ...reps]
-  const apart = reshapeTo(x, shape.flatMap((n) => [1, n]))
-  const copied = broadcast(apart, shape.flatMap((n, k) => [counts[k], n]))
-  return reshapeTo(copied, shape.map((n, k) => n * counts[k]))
+  const apart = reshapeTo(
+    x,
+    shape.flatMap((n) => [1, n]),
+  )
+  const copied = broadcast(
+    apart,
+    shape.flatMap((n, k) => [counts[k], n]),
+  )
+  return reshapeTo(
+    copied,
+    shape.map((n, k) => n * counts[k]),
+  )
 }
 
 /** Every element of an axis `repeats` times in place (numpy.repeat). */
@@ -267,7 +349,10 @@ export function repeatAxis(x: Tensor, axis: number, repeats: number): Tensor {
   const before = x.shape.slice(0, axis + 1)
   const after = x.shape.slice(axis + 1)
   const copied = broadcast(reshapeTo(x, [...before, 1, ...after]), [...before, repeats, ...after])
-  return reshapeTo(copied, x.shape.map((n, k) => (k === axis ? n * repeats : n)))
+  return reshapeTo(
+    copied,
+    x.shape.map((n, k) => (k === axis ? n * repeats : n)),
+  )
 }
 
 /**
@@ -277,14 +362,20 @@ export function repeatAxis(x: Tensor, axis: number, repeats: number): Tensor {
 export function roll(x: Tensor, shifts: number | readonly number[], { axes = null }: { axes?: Axes } = {}): Tensor {
   requireTensor('roll', x)
   const list = typeof shifts === 'number' ? [shifts] : shifts
-  if (!list.every(Number.isInteger)) throw argumentError('roll', 'shifts must be integers', `[${list.join(', ')}]`, 'change them')
+  if (!list.every(Number.isInteger))
+    throw argumentError('roll', 'shifts must be integers', `[${list.join(', ')}]`, 'change them')
   if (axes === null) {
     const total = list.reduce((sum, n) => sum + n, 0)
     return reshapeTo(rollAxis(reshapeTo(x, [x.size]), 0, total), x.shape)
   }
   const along = (typeof axes === 'number' ? [axes] : axes).map((axis) => normalizeAxis('roll', axis, x.shape))
   if (along.length !== list.length)
-    throw argumentError('roll', 'there must be one shift for every axis', `shifts [${list.join(', ')}] and axes [${along.join(', ')}]`, 'complete them')
+    throw argumentError(
+      'roll',
+      'there must be one shift for every axis',
+      `shifts [${list.join(', ')}] and axes [${along.join(', ')}]`,
+      'complete them',
+    )
   return along.reduce((rolled, axis, k) => rollAxis(rolled, axis, list[k]), x)
 }
 
@@ -331,7 +422,12 @@ function diagonalMatrix(x: Tensor, k: number): Tensor {
   const extent = x.shape[0] + Math.abs(k)
   const low = k >= 0 ? k : -k * extent
   const spaced = x.shape[0] === 0 ? 0 : x.shape[0] + (x.shape[0] - 1) * extent
-  const line = padWith(x, [x.shape[0] === 0 ? 0 : low], [extent * extent - spaced - (x.shape[0] === 0 ? 0 : low)], [extent], 0)
+  const line = padWith(
+    x,
+    [x.shape[0] === 0 ? 0 : low],
+    [extent * extent - spaced - (x.shape[0] === 0 ? 0 : low)],
+    [extent],
+    0,
+  )
   return reshapeTo(line, [extent, extent])
 }
-

@@ -51,8 +51,12 @@ export function logSoftmax(x: Tensor, { axis = -1 }: { axis?: number } = {}): Te
     const [y] = custom([wide], [value(wide)], {
       name: 'logSoftmax',
       throughBody: false,
-      vjp: ([cotangent], _operands, [out]) => [minus(cotangent, times(unary('exp', out), reduceAndSpread('sum', cotangent, [at])))],
-      jvp: ([tangent], _operands, [out]) => [minus(tangent, reduceAndSpread('sum', times(tangent, unary('exp', out)), [at]))],
+      vjp: ([cotangent], _operands, [out]) => [
+        minus(cotangent, times(unary('exp', out), reduceAndSpread('sum', cotangent, [at]))),
+      ],
+      jvp: ([tangent], _operands, [out]) => [
+        minus(tangent, reduceAndSpread('sum', times(tangent, unary('exp', out)), [at])),
+      ],
     })
     return y
   })
@@ -90,17 +94,32 @@ function standardized(name: string, x: Tensor, axes: readonly number[], eps: num
 }
 
 /** y · weight + bias in f32, each left out when missing; `place` brings a parameter to the shape of y. */
-function affine(y: Tensor, weight: Tensor | null | undefined, bias: Tensor | null | undefined, place: (parameter: Tensor) => Tensor): Tensor {
+function affine(
+  y: Tensor,
+  weight: Tensor | null | undefined,
+  bias: Tensor | null | undefined,
+  place: (parameter: Tensor) => Tensor,
+): Tensor {
   const scaled = weight ? binary('mul', y, place(toF32(weight))) : y
   return bias ? binary('add', scaled, place(toF32(bias))) : scaled
 }
 
-function requireParameters(op: string, x: Tensor, parameters: readonly (Tensor | null | undefined)[], shape: readonly number[]): void {
+function requireParameters(
+  op: string,
+  x: Tensor,
+  parameters: readonly (Tensor | null | undefined)[],
+  shape: readonly number[],
+): void {
   const given = parameters.filter((p): p is Tensor => p !== null && p !== undefined)
   requireSameDType(op, x, ...given)
   for (const parameter of given)
     if (!sameShape(parameter.shape, shape))
-      throw shapeError(op, `weight and bias must have shape [${shape.join(', ')}]`, showAll([x, ...given]), 'reshape them')
+      throw shapeError(
+        op,
+        `weight and bias must have shape [${shape.join(', ')}]`,
+        showAll([x, ...given]),
+        'reshape them',
+      )
 }
 
 /**
@@ -118,7 +137,12 @@ export function layerNorm(
 ): Tensor {
   requireFloat('layerNorm', x)
   if (!Number.isInteger(axes) || axes < 1 || axes > x.rank)
-    throw shapeError('layerNorm', `axes counts trailing axes, from 1 to ${x.rank}`, `${show(x)} and axes ${axes}`, 'change axes')
+    throw shapeError(
+      'layerNorm',
+      `axes counts trailing axes, from 1 to ${x.rank}`,
+      `${show(x)} and axes ${axes}`,
+      'change axes',
+    )
   requireParameters('layerNorm', x, [weight, bias], x.shape.slice(x.rank - axes))
   const list = Array.from({ length: axes }, (_, k) => x.rank - axes + k)
   const y = affine(standardized('layerNorm', toF32(x), list, eps, true), weight, bias, (p) => broadcast(p, x.shape))
@@ -133,7 +157,9 @@ export function rmsNorm(x: Tensor, weight: Tensor | null = null, { eps = 1e-6 }:
   requireFloat('rmsNorm', x)
   if (x.rank === 0) throw shapeError('rmsNorm', 'the operand must have at least 1 axis', show(x), 'reshape it')
   requireParameters('rmsNorm', x, [weight], x.shape.slice(-1))
-  const y = affine(standardized('rmsNorm', toF32(x), [x.rank - 1], eps, false), weight, null, (p) => broadcast(p, x.shape))
+  const y = affine(standardized('rmsNorm', toF32(x), [x.rank - 1], eps, false), weight, null, (p) =>
+    broadcast(p, x.shape),
+  )
   return castTo(y, x.dtype)
 }
 
@@ -154,7 +180,12 @@ export function groupNorm(
   requireFloat('groupNorm', x)
   requireCount('groupNorm', 'groups', groups, 1)
   if (x.rank < 2 || x.shape[1] % groups !== 0)
-    throw shapeError('groupNorm', 'groups must divide the channels, axis 1', `${show(x)} and groups ${groups}`, 'change groups')
+    throw shapeError(
+      'groupNorm',
+      'groups must divide the channels, axis 1',
+      `${show(x)} and groups ${groups}`,
+      'change groups',
+    )
   const [N, C, ...rest] = x.shape
   requireParameters('groupNorm', x, [weight, bias], [C])
   const grouped = reshapeTo(toF32(x), [N, groups, C / groups, ...rest])
@@ -163,4 +194,3 @@ export function groupNorm(
   const place = (p: Tensor): Tensor => broadcast(reshapeTo(p, [C, ...rest.map(() => 1)]), x.shape)
   return castTo(affine(y, weight, bias, place), x.dtype)
 }
-

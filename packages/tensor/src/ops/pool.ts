@@ -4,7 +4,16 @@ import { binary, broadcast, iota, padWith, reduceOver, reshapeTo, transposeTo, w
 import type { Tensor } from '../graph/tensor.js'
 import { sizeOf } from '../shape.js'
 import { constant, inF32, minus, over, plus, times } from './build.js'
-import { argumentError, requireChoice, requireFloat, requireNumeric, requireRank, requireTensor, shapeError, show } from './check.js'
+import {
+  argumentError,
+  requireChoice,
+  requireFloat,
+  requireNumeric,
+  requireRank,
+  requireTensor,
+  shapeError,
+  show,
+} from './check.js'
 import { paddingPairs, perAxis, type Padding, type PerAxis } from './conv.js'
 import { tensor } from './create.js'
 import { selectAlong } from './indexing.js'
@@ -35,8 +44,14 @@ export interface MaxPoolOptions extends PoolOptions {
 }
 
 /** @throws ShapeError when a window is larger than the padded input */
-function windowsFor(op: string, x: Tensor, spatial: number, options: PoolOptions & { readonly dilation?: PerAxis }): Windows {
-  if (x.rank !== spatial + 2) throw shapeError(op, `the operand must be [N, C, …] with ${spatial} spatial axes`, show(x), 'reshape it')
+function windowsFor(
+  op: string,
+  x: Tensor,
+  spatial: number,
+  options: PoolOptions & { readonly dilation?: PerAxis },
+): Windows {
+  if (x.rank !== spatial + 2)
+    throw shapeError(op, `the operand must be [N, C, …] with ${spatial} spatial axes`, show(x), 'reshape it')
   const kernel = perAxis(op, 'kernel', options.kernel, spatial, 1)
   const windows: Windows = {
     kernel,
@@ -48,14 +63,25 @@ function windowsFor(op: string, x: Tensor, spatial: number, options: PoolOptions
     const reach = (kernel[k] - 1) * windows.dilation[k] + 1
     const room = x.shape[k + 2] + windows.pads[k][0] + windows.pads[k][1]
     if (reach > room)
-      throw shapeError(op, `a window (${reach} on spatial axis ${k}) must fit the padded input (${room})`, show(x), 'pad more')
+      throw shapeError(
+        op,
+        `a window (${reach} on spatial axis ${k}) must fit the padded input (${room})`,
+        show(x),
+        'pad more',
+      )
   }
   return windows
 }
 
 /** [N, C, S…] -> [N, C, S'…, K…], padding filled with `fill`. */
 function windowed(x: Tensor, { kernel, stride, pads, dilation }: Windows, fill: number): Tensor {
-  const padded = padWith(x, [0, 0, ...pads.map((p) => p[0])], [0, 0, ...pads.map((p) => p[1])], x.shape.map(() => 0), fill)
+  const padded = padWith(
+    x,
+    [0, 0, ...pads.map((p) => p[0])],
+    [0, 0, ...pads.map((p) => p[1])],
+    x.shape.map(() => 0),
+    fill,
+  )
   return kernel.reduce((t, size, k) => windowOf(t, k + 2, size, stride[k], dilation[k]), padded)
 }
 
@@ -66,7 +92,8 @@ function windowAxes(windows: Windows): number[] {
 
 function spatialAxes(op: string, x: Tensor): number {
   requireTensor(op, x)
-  if (x.rank < 3 || x.rank > 5) throw shapeError(op, 'the operand must be [N, C, …] with one to three spatial axes', show(x), 'reshape it')
+  if (x.rank < 3 || x.rank > 5)
+    throw shapeError(op, 'the operand must be [N, C, …] with one to three spatial axes', show(x), 'reshape it')
   return x.rank - 2
 }
 
@@ -77,7 +104,11 @@ function averagePool(op: string, x: Tensor, spatial: number, options: AvgPoolOpt
     const total = reduceOver('sum', windowed(wide, windows, 0), windowAxes(windows))
     if (options.countIncludePad ?? true) return over(total, sizeOf(windows.kernel))
     const counts = windows.kernel.map((_, k) => realCounts(windows, k, x.shape[k + 2], total))
-    return binary('div', total, counts.reduce((a, b) => times(a, b)))
+    return binary(
+      'div',
+      total,
+      counts.reduce((a, b) => times(a, b)),
+    )
   })
 }
 
@@ -87,7 +118,13 @@ function realCounts({ kernel, stride, pads }: Windows, axis: number, extent: num
   const start = minus(times(iota(count, 'f32'), stride[axis]), pads[axis][0])
   const end = plus(start, kernel[axis])
   const inside = minus(binary('minimum', end, constant(extent, end)), binary('maximum', start, constant(0, start)))
-  return broadcast(reshapeTo(inside, like.shape.map((_, k) => (k === axis + 2 ? count : 1))), like.shape)
+  return broadcast(
+    reshapeTo(
+      inside,
+      like.shape.map((_, k) => (k === axis + 2 ? count : 1)),
+    ),
+    like.shape,
+  )
 }
 
 const LOWEST: Partial<Record<DType, number>> = { i32: -2147483648, u32: 0, i8: -128, u8: 0 }
@@ -97,7 +134,12 @@ function maximumPool(op: string, x: Tensor, spatial: number, options: MaxPoolOpt
   const windows = windowsFor(op, x, spatial, options)
   for (let k = 0; k < spatial; k++)
     if (Math.max(...windows.pads[k]) > (windows.kernel[k] - 1) * windows.dilation[k])
-      throw argumentError(op, 'padding must be smaller than a window, or some windows hold nothing', `padding ${JSON.stringify(options.padding)} for ${show(x)}`, 'pad less')
+      throw argumentError(
+        op,
+        'padding must be smaller than a window, or some windows hold nothing',
+        `padding ${JSON.stringify(options.padding)} for ${show(x)}`,
+        'pad less',
+      )
   const fill = isFloat(x.dtype) ? -Infinity : (LOWEST[x.dtype] as number)
   return reduceOver('max', windowed(x, windows, fill), windowAxes(windows))
 }
@@ -145,11 +187,16 @@ export interface ResizeOptions {
  * @param x [N, C, H, W]
  * @param size [H', W']
  */
-export function resize(x: Tensor, size: readonly number[], { mode = 'nearest', alignCorners = false }: ResizeOptions = {}): Tensor {
+export function resize(
+  x: Tensor,
+  size: readonly number[],
+  { mode = 'nearest', alignCorners = false }: ResizeOptions = {},
+): Tensor {
   requireRank('resize', 'the operand', x, 4)
   requireChoice('resize', 'mode', mode, ['nearest', 'bilinear'])
   const target = perAxis('resize', 'size', size, 2, 1)
-  if (x.shape[2] === 0 || x.shape[3] === 0) throw shapeError('resize', 'there must be something to read', show(x), 'check the operand')
+  if (x.shape[2] === 0 || x.shape[3] === 0)
+    throw shapeError('resize', 'there must be something to read', show(x), 'check the operand')
   if (mode === 'nearest') return target.reduce((t, extent, k) => nearestAxis(t, k + 2, extent), x)
   requireFloat('resize', x)
   return inF32(x, (wide) => target.reduce((t, extent, k) => linearAxis(t, k + 2, extent, alignCorners), wide))
@@ -182,4 +229,3 @@ function sourcePosition(i: number, source: number, target: number, alignCorners:
   if (alignCorners) return target === 1 ? 0 : (i * (source - 1)) / (target - 1)
   return Math.min(source - 1, Math.max(0, ((i + 0.5) * source) / target - 0.5))
 }
-

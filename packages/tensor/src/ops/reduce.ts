@@ -1,7 +1,16 @@
 /** Reductions and running folds. */
 import { isFloat, type DType } from '../dtype.js'
 import type { ReduceName } from '../graph/primitive.js'
-import { castTo, cumulativeOf, reduceOver, reshapeTo, scalarConst, broadcast, unary, binary } from '../graph/primitives.js'
+import {
+  castTo,
+  cumulativeOf,
+  reduceOver,
+  reshapeTo,
+  scalarConst,
+  broadcast,
+  unary,
+  binary,
+} from '../graph/primitives.js'
 import type { Tensor } from '../graph/tensor.js'
 import { normalizeAxes, normalizeAxis } from '../shape.js'
 import {
@@ -31,7 +40,11 @@ export interface Reduction {
 }
 
 /** Axes checked, ascending; and how to finish a result that dropped them. */
-function reduction(op: string, x: Tensor, { axes = null, keepdims = false }: Reduction): { axes: number[]; finish: (reduced: Tensor) => Tensor } {
+function reduction(
+  op: string,
+  x: Tensor,
+  { axes = null, keepdims = false }: Reduction,
+): { axes: number[]; finish: (reduced: Tensor) => Tensor } {
   requireTensor(op, x)
   const list = normalizeAxes(op, axes, x.shape)
   return { axes: list, finish: (reduced) => (keepdims ? reshapeTo(reduced, keptShape(x.shape, list)) : reduced) }
@@ -71,7 +84,12 @@ function extreme(op: 'max' | 'min', x: Tensor, options: Reduction): Tensor {
 
 function requireElements(op: string, x: Tensor, axes: readonly number[]): void {
   if (foldedCount(x.shape, axes) === 0)
-    throw shapeError(op, 'the reduced axes must have elements', `${show(x)} over axes [${axes.join(', ')}]`, 'pad the tensor or skip the call')
+    throw shapeError(
+      op,
+      'the reduced axes must have elements',
+      `${show(x)} over axes [${axes.join(', ')}]`,
+      'pad the tensor or skip the call',
+    )
 }
 
 /** The largest element; NaN wins; equal maxima share the gradient. @throws ShapeError over nothing */
@@ -105,7 +123,12 @@ export interface ArgReduction {
   readonly keepdims?: boolean
 }
 
-function argExtreme(op: 'argmax' | 'argmin', kind: ReduceName, x: Tensor, { axis = null, keepdims = false }: ArgReduction): Tensor {
+function argExtreme(
+  op: 'argmax' | 'argmin',
+  kind: ReduceName,
+  x: Tensor,
+  { axis = null, keepdims = false }: ArgReduction,
+): Tensor {
   requireTensor(op, x)
   requireNumeric(op, x)
   const flat = axis === null
@@ -255,4 +278,3 @@ export function cummax(x: Tensor, options: CumulativeOptions = {}): Tensor {
 export function cummin(x: Tensor, options: CumulativeOptions = {}): Tensor {
   return cumulative('cummin', 'min', x, options)
 }
-

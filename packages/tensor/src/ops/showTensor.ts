@@ -13,7 +13,8 @@ export function showTensor(x: Tensor): string {
   if (x.state !== 'ready') return `${show(x)} (${x.state})`
   if (x.storage?.kind !== 'host') return `${show(x)} (on a device; await toArray() for its values)`
   const values = bytesToData(x.storage.bytes, x.dtype)
-  const text = (k: number): string => (x.dtype === 'bool' ? String(values[k] !== 0) : isFloat(x.dtype) ? shortFloat(values[k]) : String(values[k]))
+  const text = (k: number): string =>
+    x.dtype === 'bool' ? String(values[k] !== 0) : isFloat(x.dtype) ? shortFloat(values[k]) : String(values[k])
   return `${show(x)} ${nested(x.shape, 0, 0, text)}`
 }
 

@@ -27,11 +27,20 @@ export function argsort(x: Tensor, { axis = -1, descending = false }: SortOption
  * The k largest (or smallest) elements along an axis, in order, and their i32 indices; the lowest index first among equals.
  * @throws ShapeError when the axis has fewer than k elements
  */
-export function topk(x: Tensor, k: number, { axis = -1, largest = true }: { axis?: number; largest?: boolean } = {}): [values: Tensor, indices: Tensor] {
+export function topk(
+  x: Tensor,
+  k: number,
+  { axis = -1, largest = true }: { axis?: number; largest?: boolean } = {},
+): [values: Tensor, indices: Tensor] {
   requireTensor('topk', x)
   const at = normalizeAxis('topk', axis, x.shape)
   if (!Number.isInteger(k) || k < 0 || k > x.shape[at])
-    throw shapeError('topk', `k must be an integer in [0, ${x.shape[at]}]`, `${show(x)}, axis ${axis} and k ${k}`, 'lower k')
+    throw shapeError(
+      'topk',
+      `k must be an integer in [0, ${x.shape[at]}]`,
+      `${show(x)}, axis ${axis} and k ${k}`,
+      'lower k',
+    )
   const [values, order] = sortOf(x, at, largest)
   return [sliceAxis(values, at, 0, k), sliceAxis(order, at, 0, k)]
 }

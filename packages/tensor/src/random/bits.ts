@@ -2,11 +2,35 @@
  * Keys and raw bits: threefry-2x32 with 20 rounds, used as in JAX.
  * @source Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011
  */
-import { binary, broadcast, castTo, compare, concatOf, iota, reshapeTo, scalarConst, select, sliceOf, threefryWord } from '../graph/primitives.js'
+import {
+  binary,
+  broadcast,
+  castTo,
+  compare,
+  concatOf,
+  iota,
+  reshapeTo,
+  scalarConst,
+  select,
+  sliceOf,
+  threefryWord,
+} from '../graph/primitives.js'
 import { Tensor } from '../graph/tensor.js'
 import { isInteger } from '../dtype.js'
 import { constant } from '../ops/build.js'
-import { argumentError, commonShape, dtypeError, requireCount, requireElement, requireRank, requireShape, requireTensor, shapeError, show, showAll } from '../ops/check.js'
+import {
+  argumentError,
+  commonShape,
+  dtypeError,
+  requireCount,
+  requireElement,
+  requireRank,
+  requireShape,
+  requireTensor,
+  shapeError,
+  show,
+  showAll,
+} from '../ops/check.js'
 import { tensor } from '../ops/create.js'
 import { sliceAxis } from '../ops/movement.js'
 import { sizeOf } from '../shape.js'
@@ -30,7 +54,12 @@ export function key(seed: number): Tensor {
 export function requireKey(op: string, k: Tensor): void {
   requireTensor(op, k)
   if (k.dtype !== 'u32' || k.rank !== 1 || k.shape[0] !== 2)
-    throw shapeError(op, 'a key must be a u32[2] tensor', show(k), 'make one with random.key(seed), or take a row of random.split(key)')
+    throw shapeError(
+      op,
+      'a key must be a u32[2] tensor',
+      show(k),
+      'make one with random.key(seed), or take a row of random.split(key)',
+    )
 }
 
 /** Both words of a key, spread over a shape. */
@@ -57,7 +86,12 @@ export function block(keys: Tensor, counter: Tensor): Tensor {
   requireTensor('random.block', keys, counter)
   for (const x of [keys, counter])
     if (x.dtype !== 'u32' || x.rank === 0 || x.shape[x.rank - 1] !== 2)
-      throw shapeError('random.block', 'keys and counters must be u32 with a last axis of 2', showAll([keys, counter]), 'reshape them')
+      throw shapeError(
+        'random.block',
+        'keys and counters must be u32 with a last axis of 2',
+        showAll([keys, counter]),
+        'reshape them',
+      )
   const shape = commonShape('random.block', [keys, counter])
   const word = (x: Tensor, at: number): Tensor => {
     const column = sliceAxis(broadcast(x, shape), shape.length - 1, at, 1)
@@ -99,7 +133,8 @@ function counterWord(data: Tensor | number): Tensor {
     return scalarConst(data, 'u32')
   }
   requireRank('random.foldIn', 'data', data, 0)
-  if (!isInteger(data.dtype)) throw dtypeError('random.foldIn', 'data must be an integer', show(data), "cast it, as in cast(data, 'u32')")
+  if (!isInteger(data.dtype))
+    throw dtypeError('random.foldIn', 'data must be an integer', show(data), "cast it, as in cast(data, 'u32')")
   return castTo(data, 'u32')
 }
 
@@ -134,14 +169,25 @@ function olderWords(k: Tensor, count: number): Tensor {
  * Random bits.
  * @param options.dtype u32 (default) or u8
  */
-export function bits(k: Tensor, shape: readonly number[], { dtype = 'u32', ...options }: KeyOptions & { readonly dtype?: 'u32' | 'u8' } = {}): Tensor {
+export function bits(
+  k: Tensor,
+  shape: readonly number[],
+  { dtype = 'u32', ...options }: KeyOptions & { readonly dtype?: 'u32' | 'u8' } = {},
+): Tensor {
   if (dtype === 'u32') return words('random.bits', k, shape, options)
-  if (dtype !== 'u8') throw dtypeError('random.bits', 'dtype must be u32 or u8', String(dtype), 'cast or bitcast the words')
+  if (dtype !== 'u8')
+    throw dtypeError('random.bits', 'dtype must be u32 or u8', String(dtype), 'cast or bitcast the words')
   return castTo(narrowBits('random.bits', k, shape, 8, options), 'u8')
 }
 
 /** Random integers of 8 or 16 bits, held in u32. */
-export function narrowBits(op: string, k: Tensor, shape: readonly number[], width: 8 | 16, options: KeyOptions): Tensor {
+export function narrowBits(
+  op: string,
+  k: Tensor,
+  shape: readonly number[],
+  width: 8 | 16,
+  options: KeyOptions,
+): Tensor {
   if (options.partitionable ?? true) {
     const whole = words(op, k, shape, options)
     return binary('and', whole, constant(2 ** width - 1, whole))

@@ -1,6 +1,18 @@
 /** Distributions, each drawn from the bits of one key exactly as in JAX. */
 import { isFloat, type DType } from '../dtype.js'
-import { binary, bitcastTo, broadcast, castTo, compare, gatherAlong, iota, reduceOver, scalarConst, sortOf, unary } from '../graph/primitives.js'
+import {
+  binary,
+  bitcastTo,
+  broadcast,
+  castTo,
+  compare,
+  gatherAlong,
+  iota,
+  reduceOver,
+  scalarConst,
+  sortOf,
+  unary,
+} from '../graph/primitives.js'
 import { Tensor } from '../graph/tensor.js'
 import { constant, plus, times, toF32 } from '../ops/build.js'
 import { argumentError, commonShape, dtypeError, requireCount, requireFloat, shapeError, show } from '../ops/check.js'
@@ -52,7 +64,11 @@ export interface UniformOptions extends FloatOptions {
 }
 
 /** Uniform in [min, max), default [0, 1). */
-export function uniform(k: Tensor, shape: readonly number[], { dtype = 'f32', min = 0, max = 1, ...options }: UniformOptions = {}): Tensor {
+export function uniform(
+  k: Tensor,
+  shape: readonly number[],
+  { dtype = 'f32', min = 0, max = 1, ...options }: UniformOptions = {},
+): Tensor {
   const op = 'random.uniform'
   requireFloatDType(op, dtype)
   if (!(min <= max)) throw argumentError(op, 'min must not exceed max', `min ${min} and max ${max}`, 'swap them')
@@ -79,7 +95,13 @@ export function normal(k: Tensor, shape: readonly number[], { dtype = 'f32', ...
  * Standard normal restricted to (lower, upper): √2 erf⁻¹(u) with u uniform between erf(lower/√2) and erf(upper/√2).
  * @throws ArgumentError unless lower < upper
  */
-export function truncatedNormal(k: Tensor, lower: number, upper: number, shape: readonly number[], { dtype = 'f32', ...options }: FloatOptions = {}): Tensor {
+export function truncatedNormal(
+  k: Tensor,
+  lower: number,
+  upper: number,
+  shape: readonly number[],
+  { dtype = 'f32', ...options }: FloatOptions = {},
+): Tensor {
   const op = 'random.truncatedNormal'
   requireFloatDType(op, dtype)
   if (!(lower < upper)) throw argumentError(op, 'lower must be less than upper', `${lower} and ${upper}`, 'swap them')
@@ -108,7 +130,13 @@ export function bernoulli(k: Tensor, p: Tensor | number, shape: readonly number[
   if (!(p instanceof Tensor)) return compare('lt', draws, constant(p, draws))
   requireFloat(op, p)
   const common = commonShape(op, [draws, p])
-  if (!sameShape(common, shape)) throw shapeError(op, 'p must broadcast to the shape', `${show(p)} and shape ${showShape(shape)}`, 'enlarge the shape')
+  if (!sameShape(common, shape))
+    throw shapeError(
+      op,
+      'p must broadcast to the shape',
+      `${show(p)} and shape ${showShape(shape)}`,
+      'enlarge the shape',
+    )
   return compare('lt', draws, broadcast(castTo(p, 'f32'), shape))
 }
 
@@ -123,12 +151,21 @@ export interface RandintOptions extends KeyOptions {
 const RANGES = { i32: [-(2 ** 31), 2 ** 31], u32: [0, 2 ** 32], i8: [-128, 128], u8: [0, 256] } as const
 
 /** Integers in [min, max), from two words each, so that the bias is below 2^-32. @throws ArgumentError for an empty range */
-export function randint(k: Tensor, shape: readonly number[], { min, max, dtype = 'i32', ...options }: RandintOptions): Tensor {
+export function randint(
+  k: Tensor,
+  shape: readonly number[],
+  { min, max, dtype = 'i32', ...options }: RandintOptions,
+): Tensor {
   const op = 'random.randint'
   const range = RANGES[dtype]
   if (range === undefined) throw dtypeError(op, 'dtype must be i32, u32, i8 or u8', String(dtype), 'cast the result')
   if (!Number.isInteger(min) || !Number.isInteger(max) || min >= max || min < range[0] || max > range[1])
-    throw argumentError(op, `min < max must be integers in [${range[0]}, ${range[1]}]`, `min ${min} and max ${max}`, 'change them')
+    throw argumentError(
+      op,
+      `min < max must be integers in [${range[0]}, ${range[1]}]`,
+      `min ${min} and max ${max}`,
+      'change them',
+    )
   requireKey(op, k)
   const [first, second] = splitPair(k, options)
   const [high, low] = [words(op, first, shape, options), words(op, second, shape, options)]
@@ -144,7 +181,11 @@ function remainder(high: Tensor, low: Tensor, span: number): Tensor {
   const divisor = constant(span, low)
   const half = BigInt(2 ** 16 % span)
   const factor = Number(BigInt.asUintN(32, half * half) % BigInt(span))
-  const mixed = binary('add', binary('mul', binary('rem', high, divisor), constant(factor, high)), binary('rem', low, divisor))
+  const mixed = binary(
+    'add',
+    binary('mul', binary('rem', high, divisor), constant(factor, high)),
+    binary('rem', low, divisor),
+  )
   return binary('rem', mixed, divisor)
 }
 
@@ -160,7 +201,11 @@ export function gumbel(k: Tensor, shape: readonly number[], { dtype = 'f32', ...
 }
 
 /** Classes drawn with probability softmax(logits) along an axis, which is dropped; i32. */
-export function categorical(k: Tensor, logits: Tensor, { axis = -1, ...options }: KeyOptions & { readonly axis?: number } = {}): Tensor {
+export function categorical(
+  k: Tensor,
+  logits: Tensor,
+  { axis = -1, ...options }: KeyOptions & { readonly axis?: number } = {},
+): Tensor {
   const op = 'random.categorical'
   requireFloat(op, logits)
   requireKey(op, k)
@@ -173,7 +218,11 @@ export function categorical(k: Tensor, logits: Tensor, { axis = -1, ...options }
  * A random order: of 0 … n-1 (i32), or of a tensor along an axis.
  * Rounds of sorting by random words; so many that equal words leave no visible bias.
  */
-export function permutation(k: Tensor, of: Tensor | number, { axis = 0, ...options }: KeyOptions & { readonly axis?: number } = {}): Tensor {
+export function permutation(
+  k: Tensor,
+  of: Tensor | number,
+  { axis = 0, ...options }: KeyOptions & { readonly axis?: number } = {},
+): Tensor {
   const op = 'random.permutation'
   requireKey(op, k)
   if (!(of instanceof Tensor)) {
@@ -195,4 +244,3 @@ function permuted(op: string, k: Tensor, sequence: Tensor, options: KeyOptions):
   }
   return order
 }
-

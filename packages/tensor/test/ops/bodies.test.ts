@@ -23,7 +23,10 @@ function expectSame(got: readonly Tensor[], want: readonly Tensor[]): void {
 
 describe('attention', () => {
   const bool = integers([2, 1, 3, 5], 0, 2, 9).shape
-  const boolMask = tensor(Array.from({ length: 30 }, (_, k) => (k % 5 === 0 || k > 24 ? 0 : k % 2)), { shape: bool, dtype: 'bool' })
+  const boolMask = tensor(
+    Array.from({ length: 30 }, (_, k) => (k % 5 === 0 || k > 24 ? 0 : k % 2)),
+    { shape: bool, dtype: 'bool' },
+  )
   const masks: [string, AttentionAttrs['mask'], Tensor[]][] = [
     ['no mask', 'none', []],
     ['a bool mask', 'bool', [boolMask]],
@@ -35,17 +38,20 @@ describe('attention', () => {
     ),
   )
 
-  it.each(cases)('equals its body with $name, causal $causal and $length keys in use', ({ mask, operand, causal, length }) => {
-    const q = noisy([2, 4, 3, 6], { seed: 1 })
-    const k = noisy([2, 2, 5, 6], { seed: 2 })
-    const v = noisy([2, 2, 5, 7], { seed: 3 })
-    const extra = length === null ? operand : [...operand, scalar(length, { dtype: 'i32' })]
-    const attrs: AttentionAttrs = { causal, mask, scale: 0.5, hasLength: length !== null }
-    const forward = attentionOf(q, k, v, extra, attrs)
-    expectSame(attentionBody([q, k, v, ...extra], attrs), forward)
-    const inputs = [q, k, v, ...forward, noisy([2, 4, 3, 7], { seed: 4 })]
-    expectSame(attentionGradBody([...inputs, ...extra], attrs), attentionGradOf(inputs, extra, attrs))
-  })
+  it.each(cases)(
+    'equals its body with $name, causal $causal and $length keys in use',
+    ({ mask, operand, causal, length }) => {
+      const q = noisy([2, 4, 3, 6], { seed: 1 })
+      const k = noisy([2, 2, 5, 6], { seed: 2 })
+      const v = noisy([2, 2, 5, 7], { seed: 3 })
+      const extra = length === null ? operand : [...operand, scalar(length, { dtype: 'i32' })]
+      const attrs: AttentionAttrs = { causal, mask, scale: 0.5, hasLength: length !== null }
+      const forward = attentionOf(q, k, v, extra, attrs)
+      expectSame(attentionBody([q, k, v, ...extra], attrs), forward)
+      const inputs = [q, k, v, ...forward, noisy([2, 4, 3, 7], { seed: 4 })]
+      expectSame(attentionGradBody([...inputs, ...extra], attrs), attentionGradOf(inputs, extra, attrs))
+    },
+  )
 
   it('sees nothing where there are no keys', () => {
     const attrs: AttentionAttrs = { causal: 'none', mask: 'none', scale: 1, hasLength: false }
@@ -56,11 +62,61 @@ describe('attention', () => {
 
 describe('convolution', () => {
   const cases: (ConvAttrs & { name: string; x: number[]; w: number[] })[] = [
-    { name: 'one axis', x: [2, 3, 9], w: [4, 3, 3], stride: [2], padLow: [1], padHigh: [2], lhsDilation: [1], rhsDilation: [2], groups: 1 },
-    { name: 'groups', x: [2, 4, 5, 6], w: [6, 2, 3, 2], stride: [1, 2], padLow: [1, 0], padHigh: [0, 1], lhsDilation: [1, 1], rhsDilation: [1, 2], groups: 2 },
-    { name: 'a dilated input, cut at the sides', x: [1, 2, 4, 3], w: [2, 2, 2, 3], stride: [1, 1], padLow: [-1, 1], padHigh: [2, -1], lhsDilation: [3, 2], rhsDilation: [1, 1], groups: 1 },
-    { name: 'three axes', x: [1, 2, 3, 4, 3], w: [3, 1, 2, 2, 3], stride: [1, 1, 1], padLow: [0, 1, 0], padHigh: [1, 0, 0], lhsDilation: [1, 1, 1], rhsDilation: [1, 1, 1], groups: 1 },
-    { name: 'a kernel that does not fit', x: [1, 1, 2], w: [1, 1, 3], stride: [1], padLow: [0], padHigh: [0], lhsDilation: [1], rhsDilation: [1], groups: 1 },
+    {
+      name: 'one axis',
+      x: [2, 3, 9],
+      w: [4, 3, 3],
+      stride: [2],
+      padLow: [1],
+      padHigh: [2],
+      lhsDilation: [1],
+      rhsDilation: [2],
+      groups: 1,
+    },
+    {
+      name: 'groups',
+      x: [2, 4, 5, 6],
+      w: [6, 2, 3, 2],
+      stride: [1, 2],
+      padLow: [1, 0],
+      padHigh: [0, 1],
+      lhsDilation: [1, 1],
+      rhsDilation: [1, 2],
+      groups: 2,
+    },
+    {
+      name: 'a dilated input, cut at the sides',
+      x: [1, 2, 4, 3],
+      w: [2, 2, 2, 3],
+      stride: [1, 1],
+      padLow: [-1, 1],
+      padHigh: [2, -1],
+      lhsDilation: [3, 2],
+      rhsDilation: [1, 1],
+      groups: 1,
+    },
+    {
+      name: 'three axes',
+      x: [1, 2, 3, 4, 3],
+      w: [3, 1, 2, 2, 3],
+      stride: [1, 1, 1],
+      padLow: [0, 1, 0],
+      padHigh: [1, 0, 0],
+      lhsDilation: [1, 1, 1],
+      rhsDilation: [1, 1, 1],
+      groups: 1,
+    },
+    {
+      name: 'a kernel that does not fit',
+      x: [1, 1, 2],
+      w: [1, 1, 3],
+      stride: [1],
+      padLow: [0],
+      padHigh: [0],
+      lhsDilation: [1],
+      rhsDilation: [1],
+      groups: 1,
+    },
   ]
   it.each(cases)('equals its body with $name', ({ x, w, ...attrs }) => {
     const fitting = attrs.groups === 1 ? [w[0], x[1], ...w.slice(2)] : w
@@ -72,9 +128,16 @@ describe('convolution', () => {
 
 describe('running folds', () => {
   const kinds = ['sum', 'prod', 'max', 'min'] as const
-  const cases = kinds.flatMap((kind) => [false, true].flatMap((exclusive) => [false, true].map((reverse) => ({ kind, exclusive, reverse }))))
+  const cases = kinds.flatMap((kind) =>
+    [false, true].flatMap((exclusive) => [false, true].map((reverse) => ({ kind, exclusive, reverse }))),
+  )
   it.each(cases)('equal their body: $kind, exclusive $exclusive, reverse $reverse', (attrs) => {
-    for (const x of [noisy([3, 7, 2], { seed: 7 }), integers([3, 7, 2], -5, 5, 3), integers([3, 1, 2], 0, 9, 4, 'u32'), zeros([3, 0, 2])])
+    for (const x of [
+      noisy([3, 7, 2], { seed: 7 }),
+      integers([3, 7, 2], -5, 5, 3),
+      integers([3, 1, 2], 0, 9, 4, 'u32'),
+      zeros([3, 0, 2]),
+    ])
       expectSame([cumulativeBody(x, { ...attrs, axis: 1 })], [cumulativeOf(x, { ...attrs, axis: 1 })])
   })
 })
@@ -102,5 +165,11 @@ describe('products with quantised weights', () => {
 })
 
 it('exists for every routine but sort', () => {
-  expect(Object.keys(primitiveBodies).sort()).toEqual(['attention', 'attentionGrad', 'conv', 'cumulative', 'quantMatmul'])
+  expect(Object.keys(primitiveBodies).sort()).toEqual([
+    'attention',
+    'attentionGrad',
+    'conv',
+    'cumulative',
+    'quantMatmul',
+  ])
 })

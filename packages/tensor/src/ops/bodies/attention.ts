@@ -1,8 +1,31 @@
 /** Attention and its gradient in terms of matmul, reductions and elementwise primitives. */
 import type { AttentionAttrs } from '../../graph/primitive.js'
-import { binary, broadcast, castTo, compare, matmulOf, reduceOver, reshapeTo, scalarConst, transposeTo, unary } from '../../graph/primitives.js'
+import {
+  binary,
+  broadcast,
+  castTo,
+  compare,
+  matmulOf,
+  reduceOver,
+  reshapeTo,
+  scalarConst,
+  transposeTo,
+  unary,
+} from '../../graph/primitives.js'
 import type { Tensor } from '../../graph/tensor.js'
-import { choose, constant, coordinates, finiteShift, isEqual, maxForShift, minus, plus, spread, times, toF32 } from '../build.js'
+import {
+  choose,
+  constant,
+  coordinates,
+  finiteShift,
+  isEqual,
+  maxForShift,
+  minus,
+  plus,
+  spread,
+  times,
+  toF32,
+} from '../build.js'
 
 function swapLast(x: Tensor): Tensor {
   return transposeTo(x, [...Array.from({ length: x.rank - 2 }, (_, k) => k), x.rank - 1, x.rank - 2])
@@ -72,7 +95,10 @@ export function attentionBody(inputs: readonly Tensor[], attrs: AttentionAttrs):
 
 function nothingSeen([q, , v]: readonly Tensor[], scores: Tensor): Tensor[] {
   const [B, H, T] = scores.shape
-  return [broadcast(scalarConst(0, q.dtype), [B, H, T, v.shape[3]]), broadcast(scalarConst(-Infinity, 'f32'), [B, H, T])]
+  return [
+    broadcast(scalarConst(0, q.dtype), [B, H, T, v.shape[3]]),
+    broadcast(scalarConst(-Infinity, 'f32'), [B, H, T]),
+  ]
 }
 
 /** q, k, v, out, lse, dout, mask?, length? -> [dq, dk, dv] */
@@ -91,4 +117,3 @@ export function attentionGradBody(inputs: readonly Tensor[], attrs: AttentionAtt
   const dv = groupedOuter(probabilities, dout, keyHeads)
   return [dq, dk, dv].map((gradient, at) => castTo(gradient, inputs[at].dtype))
 }
-

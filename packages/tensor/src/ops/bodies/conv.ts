@@ -1,6 +1,16 @@
 /** Convolution as one matrix product over windows. */
 import type { ConvAttrs } from '../../graph/primitive.js'
-import { broadcast, castTo, convExtent, matmulOf, padWith, reshapeTo, scalarConst, transposeTo, windowOf } from '../../graph/primitives.js'
+import {
+  broadcast,
+  castTo,
+  convExtent,
+  matmulOf,
+  padWith,
+  reshapeTo,
+  scalarConst,
+  transposeTo,
+  windowOf,
+} from '../../graph/primitives.js'
 import type { Tensor } from '../../graph/tensor.js'
 import { sizeOf } from '../../shape.js'
 import { toF32 } from '../build.js'

@@ -1,6 +1,16 @@
 /** Products with quantised weights: dequantise, then multiply. */
 import type { QuantMatmulAttrs } from '../../graph/primitive.js'
-import { binary, broadcast, castTo, concatOf, gatherAlong, matmulOf, reshapeTo, scalarConst, transposeTo } from '../../graph/primitives.js'
+import {
+  binary,
+  broadcast,
+  castTo,
+  concatOf,
+  gatherAlong,
+  matmulOf,
+  reshapeTo,
+  scalarConst,
+  transposeTo,
+} from '../../graph/primitives.js'
 import type { Tensor } from '../../graph/tensor.js'
 import { NF4_LEVELS, QUANT_BLOCK, type QuantFormat } from '../../program/quant.js'
 import { constant, coordinates, minus, times, toF32 } from '../build.js'
@@ -46,5 +56,8 @@ function levelsOf(q: Tensor, format: Exclude<QuantFormat, 'int8'>, zero: Tensor 
 
 /** Built from constants, because a body may not bring tensors of its own into a graph. */
 function nf4Table(): Tensor {
-  return concatOf(NF4_LEVELS.map((level) => reshapeTo(scalarConst(level, 'f32'), [1])), 0)
+  return concatOf(
+    NF4_LEVELS.map((level) => reshapeTo(scalarConst(level, 'f32'), [1])),
+    0,
+  )
 }
