@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Tensor } from '../../src/graph/tensor.js'
 import * as T from '../../src/ops/index.js'
 import { grad, vmap } from '../../src/transforms/index.js'
-import { valuesOf } from './values.js'
+import { near, valuesOf } from './values.js'
 
 const rows = T.tensor([
   [1, 2, 3],
@@ -52,6 +52,41 @@ describe('vmap', () => {
     expect(valuesOf(put)).toEqual([1, 2, 0, 0, 5, 6])
     const shared = vmap((s: Tensor) => T.updateSlice(T.tensor([1, 2, 3]), T.tensor([9, 8]), [s]))(starts)
     expect(valuesOf(shared)).toEqual([1, 9, 8, 9, 8, 3])
+  })
+
+  it('maps attention over lengths, masks and shared keys', () => {
+    const noise = (shape: number[]): Tensor =>
+      T.sin(
+        T.reshape(
+          T.arange(
+            shape.reduce((a, b) => a * b, 1),
+            { dtype: 'f32' },
+          ),
+          shape,
+        ),
+      )
+    const q = noise([3, 1, 2, 2, 4])
+    const [k, v] = [noise([1, 1, 5, 4]), T.cos(noise([1, 1, 5, 4]))]
+    const lengths = T.tensor([1, 5, 3], { dtype: 'i32' })
+    const masks = T.tensor([
+      [true, false, true, true, true],
+      [true, true, true, false, true],
+      [false, true, true, true, true],
+    ])
+    const loss = (query: Tensor, length: Tensor, mask: Tensor): Tensor =>
+      T.sum(T.square(T.scaledDotProductAttention(query, k, v, { length, mask })))
+    const mapped = valuesOf(vmap(grad(loss))(q, lengths, masks))
+    const single = [0, 1, 2].flatMap((row) => {
+      const pick = (x: Tensor): Tensor => T.squeeze(T.slice(x, [[row, row + 1]]), 0)
+      return valuesOf(grad(loss)(pick(q), pick(lengths), pick(masks)))
+    })
+    expect(near(mapped, single)).toBe(true)
+    const shared = vmap((query: Tensor, mask: Tensor) => T.scaledDotProductAttention(query, k, v, { mask }))(q, masks)
+    const each = [0, 1, 2].flatMap((row) => {
+      const pick = (x: Tensor): Tensor => T.squeeze(T.slice(x, [[row, row + 1]]), 0)
+      return valuesOf(T.scaledDotProductAttention(pick(q), k, v, { mask: pick(masks) }))
+    })
+    expect(near(valuesOf(shared), each)).toBe(true)
   })
 
   it('refuses sizes that differ, axes that do not exist and nothing mapped', () => {
