@@ -63,6 +63,9 @@ class Builder {
   /** Tensors without a node. */
   readonly #leaves = new Map<Tensor, Value>()
 
+  /** Inside a body numbers follow from the attributes, which are part of the key, so they are constants. */
+  #expanding = 0
+
   constructor(options: BuildOptions) {
     this.#options = options
   }
@@ -93,6 +96,7 @@ class Builder {
   #lower(node: Node): readonly Value[] {
     const inputs = node.inputs.map((tensor) => this.#valueOf(tensor))
     const spec = node.outputs[0]
+    if (node.op !== 'placeholder' && node.outputs.every((output) => sizeOf(output.shape) === 0)) return node.outputs.map((output) => this.#empty(output))
     const label = node.site === undefined ? node.op : `${node.op} (${node.site})`
     switch (node.op) {
       case 'placeholder':
@@ -121,7 +125,7 @@ class Builder {
   }
 
   #scalar(value: number, spec: TensorSpec): Value {
-    if (this.#options.scalars === 'constant') return this.graph.make('scalar', [], { value }, spec, 'scalar')
+    if (this.#options.scalars === 'constant' || this.#expanding > 0) return this.graph.make('scalar', [], { value }, spec, 'scalar')
     const index = this.paramValues.length
     this.paramValues.push(value)
     this.graph.params.push({ dtype: spec.dtype })
@@ -185,14 +189,14 @@ class Builder {
   }
 
   #routine(node: Node, inputs: readonly Value[], label: string): readonly Value[] {
-    if (node.outputs.every((output) => sizeOf(output.shape) === 0)) return node.outputs.map((output) => this.#empty(output, label))
     if (!this.#options.capabilities.routines.includes(node.op as RoutineName)) return this.#expand(node, label)
     return this.#call(node.op, inputs, node.attrs, node.outputs, label)
   }
 
-  #empty(spec: TensorSpec, label: string): Value {
-    const zero = this.graph.make('scalar', [], { value: 0 }, { shape: [], dtype: spec.dtype }, label)
-    return this.graph.make('broadcastTo', [zero], { shape: spec.shape }, spec, label)
+  /** A value without elements: nothing has to run for it. */
+  #empty(spec: TensorSpec): Value {
+    const zero = this.graph.make('scalar', [], { value: 0 }, { shape: [], dtype: spec.dtype }, 'empty')
+    return this.graph.make('broadcastTo', [zero], { shape: spec.shape }, spec, 'empty')
   }
 
   #call(primitive: PrimitiveName, inputs: readonly Value[], attrs: unknown, outputs: readonly TensorSpec[], label: string, body?: CallAttrs['body']): Value[] {
@@ -207,12 +211,15 @@ class Builder {
     if (body === undefined) throw new InternalError(`${label}: the backend has no routine "${node.op}" and it has no body`)
     const operands = node.inputs.map((tensor) => placeholder(tensor.shape, tensor.dtype))
     operands.forEach((operand, k) => this.bind(operand, this.#valueOf(node.inputs[k])))
-    return this.run(body(operands, node.attrs as never))
+    this.#expanding++
+    const results = this.run(body(operands, node.attrs as never))
+    this.#expanding--
+    return results
   }
 
   #scan(node: Node<'scan'>, inputs: readonly Value[], label: string): readonly Value[] {
     const { attrs } = node
-    if (attrs.trips === 0) return node.outputs.map((spec, k) => (k < attrs.carries ? inputs[attrs.constants + k] : this.#empty(spec, label)))
+    if (attrs.trips === 0) return node.outputs.map((spec, k) => (k < attrs.carries ? inputs[attrs.constants + k] : this.#empty(spec)))
     const body = new Builder({ ...this.#options, scalars: 'constant' })
     for (const tensor of attrs.body.placeholders) body.bind(tensor, body.graph.input(tensor))
     const results = body.run(attrs.body.outputs)

@@ -364,7 +364,7 @@ function donatedPositions(
   const names = parameterNames(fn)
   return new Set(
     donate.map((entry) => {
-      const position = typeof entry === 'number' ? entry : names.indexOf(entry)
+      const position = typeof entry === 'number' ? entry : positionOf(entry, names)
       if (!Number.isInteger(position) || position < 0 || position >= Math.max(count, names.length))
         throw new ArgumentError(
           `compile: donate must name arguments of the function, got ${JSON.stringify(entry)} for (${names.join(', ')}); use positions where names are minified`,
@@ -372,6 +372,14 @@ function donatedPositions(
       return position
     }),
   )
+}
+
+/** Bundlers rename `w` to `w2` where an outer `w` is in the way, so a name with digits behind it is taken when it is the only one. */
+function positionOf(name: string, names: readonly string[]): number {
+  const exact = names.indexOf(name)
+  if (exact >= 0) return exact
+  const renamed = names.filter((candidate) => candidate.startsWith(name) && /^\d+$/.test(candidate.slice(name.length)))
+  return renamed.length === 1 ? names.indexOf(renamed[0]) : -1
 }
 
 function parameterNames(fn: (...args: never[]) => unknown): string[] {
