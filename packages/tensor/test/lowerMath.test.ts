@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { lowerMath } from '../src/compiler/lowerMath.js'
 import type { BinaryExprOp, Expr, FusedStep, MathFunction, UnaryExprOp } from '../src/program/ir.js'
+import { lastPlace, MATH_RELATIVE, MATH_ULP } from '../src/testing/tolerances.js'
 import { erf, erfInv } from '../src/testing/interpreter/special.js'
 import { evaluateStep, type FmaMode } from './lowerMathEvaluate.js'
 
@@ -68,15 +69,6 @@ const EDGES = [
   NaN,
 ]
 
-/** Size of the last place of the f32 numbers next to `value`. */
-function lastPlace(value: number): number {
-  const size = Math.abs(value)
-  if (size < 2 ** -126) return 2 ** -149
-  let exponent = Math.floor(Math.log2(size))
-  if (2 ** exponent > size) exponent -= 1
-  return 2 ** (Math.min(exponent, 127) - 23)
-}
-
 /** Largest error in units in the last place; non-finite results must be equal (a rounded overflow may differ by one place). */
 function worstUlp(x: Float32Array, got: Float32Array, exact: (x: number) => number): { ulp: number; at: number } {
   let worst = { ulp: 0, at: 0 }
@@ -94,34 +86,32 @@ function worstUlp(x: Float32Array, got: Float32Array, exact: (x: number) => numb
 }
 
 interface Bound {
-  readonly op: MathFunction
+  readonly op: keyof typeof MATH_ULP
   readonly exact: (x: number) => number
-  /** Measured over ten million numbers, rounded up. */
-  readonly ulp: number
   readonly domain?: (x: number) => boolean
 }
 
 const isReducedWell = (x: number) => !(Math.abs(x) > 1000) || Math.abs(x) === Infinity
 
 const BOUNDS: readonly Bound[] = [
-  { op: 'exp', exact: Math.exp, ulp: 1.8 },
-  { op: 'log', exact: Math.log, ulp: 1.3 },
-  { op: 'log1p', exact: Math.log1p, ulp: 1.8 },
-  { op: 'expm1', exact: Math.expm1, ulp: 1.7 },
-  { op: 'sin', exact: Math.sin, ulp: 3, domain: isReducedWell },
-  { op: 'cos', exact: Math.cos, ulp: 3, domain: isReducedWell },
-  { op: 'tanh', exact: Math.tanh, ulp: 5 },
-  { op: 'erf', exact: erf, ulp: 6.2 },
+  { op: 'exp', exact: Math.exp },
+  { op: 'log', exact: Math.log },
+  { op: 'log1p', exact: Math.log1p },
+  { op: 'expm1', exact: Math.expm1 },
+  { op: 'sin', exact: Math.sin, domain: isReducedWell },
+  { op: 'cos', exact: Math.cos, domain: isReducedWell },
+  { op: 'tanh', exact: Math.tanh },
+  { op: 'erf', exact: erf },
 ]
 
 describe('lowerMath', () => {
-  for (const { op, exact, ulp, domain } of BOUNDS)
+  for (const { op, exact, domain } of BOUNDS)
     for (const mode of MODES)
-      it(`${op} stays within ${ulp} ulp of the exact value over all f32 numbers, with ${mode} in fma`, () => {
+      it(`${op} stays within ${MATH_ULP[op]} ulp of the exact value over all f32 numbers, with ${mode} in fma`, () => {
         const random = Float32Array.from({ length: 20000 }, (_, i) => Math.sin(i * 12.9898) * (i % 2 === 0 ? 4 : 1000))
         const x = Float32Array.from([...everyKindOfNumber(), ...EDGES, ...random]).filter(domain ?? (() => true))
         const worst = worstUlp(x, unary(op, x, mode), exact)
-        expect(worst.ulp, `${worst.ulp.toFixed(3)} ulp at ${worst.at}`).toBeLessThanOrEqual(ulp)
+        expect(worst.ulp, `${worst.ulp.toFixed(3)} ulp at ${worst.at}`).toBeLessThanOrEqual(MATH_ULP[op])
       })
 
   for (const mode of MODES) {
@@ -143,14 +133,15 @@ describe('lowerMath', () => {
         expect(Object.is(unary(op, Float32Array.of(-0), mode)[0], -0)).toBe(true)
     })
 
-    it(`erfInv is within 1e-5 of the exact inverse, infinite at the ends, NaN beyond, with ${mode} in fma`, () => {
+    it(`erfInv is within ${MATH_RELATIVE.erfInv} of the exact inverse, infinite at the ends, NaN beyond, with ${mode} in fma`, () => {
       const inside = Array.from({ length: 20000 }, (_, i) => Math.fround(Math.sin(i * 0.7297)))
       const near = Array.from({ length: 24 }, (_, i) => 1 - 2 ** -(i + 1))
       const x = Float32Array.from([...inside, ...near, 2 ** -149, 0].filter((value) => Math.abs(value) < 1))
       const got = unary('erfInv', x, mode)
       for (let i = 0; i < x.length; i++) {
         const want = erfInv(x[i])
-        if (Math.abs(got[i] - want) > 1e-5 * Math.abs(want) + 2 ** -149) expect([x[i], got[i]]).toEqual([x[i], want])
+        if (Math.abs(got[i] - want) > MATH_RELATIVE.erfInv * Math.abs(want) + 2 ** -149)
+          expect([x[i], got[i]]).toEqual([x[i], want])
       }
       const ends = [...unary('erfInv', Float32Array.of(1, -1, 1.5, -2, Infinity, NaN), mode)]
       expect(ends).toEqual([Infinity, -Infinity, NaN, NaN, NaN, NaN])
@@ -161,7 +152,7 @@ describe('lowerMath', () => {
       expect([...unary('sin', x, mode), ...unary('cos', x, mode)].every(Number.isNaN)).toBe(true)
     })
 
-    it(`pow is within 5e-7 of the exact power from 1e-38 to 1e38, with ${mode} in fma`, () => {
+    it(`pow is within ${MATH_RELATIVE.pow} of the exact power from 1e-38 to 1e38, with ${mode} in fma`, () => {
       const { x, y } = powPairs()
       const got = evaluateStep(lowerMath(stepOf('pow', 2)), [x, y], mode)
       let worst = 0
@@ -173,7 +164,7 @@ describe('lowerMath', () => {
           else expect(Math.abs(got[i])).toBeGreaterThan(3.4028e38)
         } else worst = Math.max(worst, Math.abs(got[i] - want) / Math.abs(want))
       }
-      expect(worst).toBeLessThan(5e-7)
+      expect(worst).toBeLessThan(MATH_RELATIVE.pow)
     })
 
     it(`pow has the special values of C99, with ${mode} in fma`, () => {
@@ -205,7 +196,7 @@ describe('lowerMath', () => {
         const want = Math.fround(c99Pow(x[i], y[i]))
         const fits =
           Number.isFinite(want) && want !== 0
-            ? Math.abs(got[i] - want) <= 2e-7 * Math.abs(want)
+            ? Math.abs(got[i] - want) <= MATH_RELATIVE.pow * Math.abs(want)
             : Object.is(got[i], want)
         return fits ? [] : [`pow(${x[i]}, ${y[i]}) = ${got[i]}, not ${want}`]
       })
