@@ -30,7 +30,7 @@ export function newRun(options: Options, corpus: Corpus, corpusPath: string | nu
     sha256: corpus.sha256,
     seconds: total === null ? (options.seconds ?? DEFAULT_SECONDS) : null,
     total,
-    warmup: total === null ? WARMUP : Math.min(WARMUP, Math.ceil(total / 10)),
+    warmup: total === null ? WARMUP : Math.min(WARMUP, Math.floor(total / 10)),
     step: 0,
     trainedMs: 0,
     untrainedBits: 8,
@@ -57,5 +57,5 @@ function modelOf(config: ModelConfig, seed: number): ByteModel {
 
 function firstTensors(model: ByteModel, record: RunRecord) {
   const params = parameters(model)
-  return { params, state: runOptimizer(record.warmup, record.total ?? Infinity).init(params) }
+  return { params, state: runOptimizer(record.warmup, Infinity).init(params) }
 }
