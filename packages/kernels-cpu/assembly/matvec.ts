@@ -131,42 +131,138 @@ function alongDepth<T>(
   const columnBytes = <usize>columnStride * sizeof<T>()
   const depthBytes = <usize>depthStride * sizeof<T>()
   const whole = depthStride == 1 ? depth & ~3 : 0
-  for (let column = 0; column < columns; column += 4) {
-    // Lanes past the last column repeat it; their sums land in the padding.
-    let c0 = right + <usize>column * columnBytes
-    let c1 = column + 1 < columns ? c0 + columnBytes : c0
-    let c2 = column + 2 < columns ? c1 + columnBytes : c1
-    let c3 = column + 3 < columns ? c2 + columnBytes : c2
-    let x = row
-    let sum = f32x4.splat(0)
-    const end = x + ((<usize>whole) << 2)
-    while (x != end) {
-      const v0 = load4<T>(c0)
-      const v1 = load4<T>(c1)
-      const v2 = load4<T>(c2)
-      const v3 = load4<T>(c3)
-      const low01 = v128.shuffle<i32>(v0, v1, 0, 4, 1, 5)
-      const low23 = v128.shuffle<i32>(v2, v3, 0, 4, 1, 5)
-      const high01 = v128.shuffle<i32>(v0, v1, 2, 6, 3, 7)
-      const high23 = v128.shuffle<i32>(v2, v3, 2, 6, 3, 7)
-      sum = madd(v128.load32_splat(x), v128.shuffle<i64>(low01, low23, 0, 2), sum)
-      sum = madd(v128.load32_splat(x, 4), v128.shuffle<i64>(low01, low23, 1, 3), sum)
-      sum = madd(v128.load32_splat(x, 8), v128.shuffle<i64>(high01, high23, 0, 2), sum)
-      sum = madd(v128.load32_splat(x, 12), v128.shuffle<i64>(high01, high23, 1, 3), sum)
-      c0 += 4 * sizeof<T>()
-      c1 += 4 * sizeof<T>()
-      c2 += 4 * sizeof<T>()
-      c3 += 4 * sizeof<T>()
-      x += 16
-    }
-    for (let step = whole; step < depth; step++) {
-      sum = stepOf<T>(v128.load32_splat(x), c0, c1, c2, c3, sum)
-      c0 += depthBytes
-      c1 += depthBytes
-      c2 += depthBytes
-      c3 += depthBytes
-      x += 4
-    }
-    v128.store(sums + ((<usize>column) << 2), sum)
+  let column = 0
+  for (; column + 8 <= columns; column += 8) {
+    const from = right + <usize>column * columnBytes
+    eightColumns<T>(row, from, columnBytes, depthBytes, whole, depth, sums + (<usize>column << 2))
   }
+  for (; column < columns; column += 4) {
+    const from = right + <usize>column * columnBytes
+    fourColumns<T>(row, from, columnBytes, depthBytes, whole, depth, columns - column, sums + (<usize>column << 2))
+  }
+}
+
+/** Two sums, because one would wait for its own latency; `whole` steps are contiguous fours. */
+function eightColumns<T>(
+  row: usize,
+  c0: usize,
+  columnBytes: usize,
+  depthBytes: usize,
+  whole: i32,
+  depth: i32,
+  sums: usize,
+): void {
+  let c1 = c0 + columnBytes
+  let c2 = c1 + columnBytes
+  let c3 = c2 + columnBytes
+  let c4 = c3 + columnBytes
+  let c5 = c4 + columnBytes
+  let c6 = c5 + columnBytes
+  let c7 = c6 + columnBytes
+  let low = f32x4.splat(0)
+  let high = low
+  let x = row
+  const end = x + (<usize>whole << 2)
+  while (x != end) {
+    const v0 = load4<T>(c0)
+    const v1 = load4<T>(c1)
+    const v2 = load4<T>(c2)
+    const v3 = load4<T>(c3)
+    const low01 = v128.shuffle<i32>(v0, v1, 0, 4, 1, 5)
+    const low23 = v128.shuffle<i32>(v2, v3, 0, 4, 1, 5)
+    const high01 = v128.shuffle<i32>(v0, v1, 2, 6, 3, 7)
+    const high23 = v128.shuffle<i32>(v2, v3, 2, 6, 3, 7)
+    const x0 = v128.load32_splat(x)
+    const x1 = v128.load32_splat(x, 4)
+    const x2 = v128.load32_splat(x, 8)
+    const x3 = v128.load32_splat(x, 12)
+    low = madd(x0, v128.shuffle<i64>(low01, low23, 0, 2), low)
+    low = madd(x1, v128.shuffle<i64>(low01, low23, 1, 3), low)
+    low = madd(x2, v128.shuffle<i64>(high01, high23, 0, 2), low)
+    low = madd(x3, v128.shuffle<i64>(high01, high23, 1, 3), low)
+    const v4 = load4<T>(c4)
+    const v5 = load4<T>(c5)
+    const v6 = load4<T>(c6)
+    const v7 = load4<T>(c7)
+    const low45 = v128.shuffle<i32>(v4, v5, 0, 4, 1, 5)
+    const low67 = v128.shuffle<i32>(v6, v7, 0, 4, 1, 5)
+    const high45 = v128.shuffle<i32>(v4, v5, 2, 6, 3, 7)
+    const high67 = v128.shuffle<i32>(v6, v7, 2, 6, 3, 7)
+    high = madd(x0, v128.shuffle<i64>(low45, low67, 0, 2), high)
+    high = madd(x1, v128.shuffle<i64>(low45, low67, 1, 3), high)
+    high = madd(x2, v128.shuffle<i64>(high45, high67, 0, 2), high)
+    high = madd(x3, v128.shuffle<i64>(high45, high67, 1, 3), high)
+    c0 += 4 * sizeof<T>()
+    c1 += 4 * sizeof<T>()
+    c2 += 4 * sizeof<T>()
+    c3 += 4 * sizeof<T>()
+    c4 += 4 * sizeof<T>()
+    c5 += 4 * sizeof<T>()
+    c6 += 4 * sizeof<T>()
+    c7 += 4 * sizeof<T>()
+    x += 16
+  }
+  for (let step = whole; step < depth; step++) {
+    const factor = v128.load32_splat(x)
+    low = stepOf<T>(factor, c0, c1, c2, c3, low)
+    high = stepOf<T>(factor, c4, c5, c6, c7, high)
+    c0 += depthBytes
+    c1 += depthBytes
+    c2 += depthBytes
+    c3 += depthBytes
+    c4 += depthBytes
+    c5 += depthBytes
+    c6 += depthBytes
+    c7 += depthBytes
+    x += 4
+  }
+  v128.store(sums, low)
+  v128.store(sums, high, 16)
+}
+
+function fourColumns<T>(
+  row: usize,
+  c0: usize,
+  columnBytes: usize,
+  depthBytes: usize,
+  whole: i32,
+  depth: i32,
+  columns: i32,
+  sums: usize,
+): void {
+  // Lanes past the last column repeat it; their sums land in the padding.
+  let c1 = columns > 1 ? c0 + columnBytes : c0
+  let c2 = columns > 2 ? c1 + columnBytes : c1
+  let c3 = columns > 3 ? c2 + columnBytes : c2
+  let x = row
+  let sum = f32x4.splat(0)
+  const end = x + (<usize>whole << 2)
+  while (x != end) {
+    const v0 = load4<T>(c0)
+    const v1 = load4<T>(c1)
+    const v2 = load4<T>(c2)
+    const v3 = load4<T>(c3)
+    const low01 = v128.shuffle<i32>(v0, v1, 0, 4, 1, 5)
+    const low23 = v128.shuffle<i32>(v2, v3, 0, 4, 1, 5)
+    const high01 = v128.shuffle<i32>(v0, v1, 2, 6, 3, 7)
+    const high23 = v128.shuffle<i32>(v2, v3, 2, 6, 3, 7)
+    sum = madd(v128.load32_splat(x), v128.shuffle<i64>(low01, low23, 0, 2), sum)
+    sum = madd(v128.load32_splat(x, 4), v128.shuffle<i64>(low01, low23, 1, 3), sum)
+    sum = madd(v128.load32_splat(x, 8), v128.shuffle<i64>(high01, high23, 0, 2), sum)
+    sum = madd(v128.load32_splat(x, 12), v128.shuffle<i64>(high01, high23, 1, 3), sum)
+    c0 += 4 * sizeof<T>()
+    c1 += 4 * sizeof<T>()
+    c2 += 4 * sizeof<T>()
+    c3 += 4 * sizeof<T>()
+    x += 16
+  }
+  for (let step = whole; step < depth; step++) {
+    sum = stepOf<T>(v128.load32_splat(x), c0, c1, c2, c3, sum)
+    c0 += depthBytes
+    c1 += depthBytes
+    c2 += depthBytes
+    c3 += depthBytes
+    x += 4
+  }
+  v128.store(sums, sum)
 }

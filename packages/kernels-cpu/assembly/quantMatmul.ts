@@ -157,9 +157,8 @@ function columnProduct(words: QuantWords, x: usize, packed: usize, scales: usize
   if (words.activations == AS_F32) return productF32(words, x, packed, scales, zeros)
   if (words.format == INT8) return productInt8(words, x, packed, scales)
   if (words.format == NF4) return productNF4(words, x, packed, scales)
-  return words.activations == AS_I16
-    ? productInt4<i16>(words, x, packed, scales, zeros)
-    : productInt4<i8>(words, x, packed, scales, zeros)
+  if (words.activations == AS_I16) return productInt4<i16>(words, x, packed, scales, zeros)
+  return productInt4<i8>(words, x, packed, scales, zeros)
 }
 
 function sumLanes(lanes: v128): f32 {
@@ -167,13 +166,62 @@ function sumLanes(lanes: v128): f32 {
   return low + (f32x4.extract_lane(lanes, 1) + f32x4.extract_lane(lanes, 3))
 }
 
-/** i32 lanes + four products of neighbours, `bytes` signed and `halves` in 0 … 15. */
-function dotBytes(bytes: v128, halves: v128, sum: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) return i32x4.relaxed_dot_i8x16_i7x16_add_s(bytes, halves, sum)
-  return sum
+/**
+ * i16 lanes + two products of neighbours each: 32 signed bytes of activations times the 32 halves in `bytes`.
+ * A product is at most 127 · 15, so four calls (eight pairs of products a lane) stay below 2¹⁵.
+ */
+function addHalves(x: usize, bytes: v128, sum: v128): v128 {
+  if (!ASC_FEATURE_RELAXED_SIMD) return sum
+  const low4 = i8x16.splat(15)
+  const first = v128.and(bytes, low4)
+  const second = v128.and(i16x8.shr_u(bytes, 4), low4)
+  sum = i16x8.add(sum, i16x8.relaxed_dot_i8x16_i7x16_s(v128.load(x), first))
+  return i16x8.add(sum, i16x8.relaxed_dot_i8x16_i7x16_s(v128.load(x, 16), second))
 }
 
-/** As above for 16 activations kept as i16. */
+/** Σ q xq of a block as i32 lanes. `x` is the plane of high bytes; `depth` bytes further is the low one. */
+function blockOfHalves<T>(x: usize, depth: usize, packed: usize, bytes: usize): v128 {
+  let high = i16x8.splat(0)
+  let low = high
+  for (const end = packed + bytes; packed != end; packed += 16) {
+    const weights = v128.load(packed)
+    high = addHalves(x, weights, high)
+    if (sizeof<T>() == 2) low = addHalves(x + depth, weights, low)
+    x += 32
+  }
+  const sum = i32x4.extadd_pairwise_i16x8_s(high)
+  if (sizeof<T>() == 1) return sum
+  return i32x4.add(i32x4.shl(sum, 7), i32x4.extadd_pairwise_i16x8_s(low))
+}
+
+/** The same for the usual block of 128, without a loop. */
+function wholeBlock<T>(x: usize, depth: usize, packed: usize): v128 {
+  const w0 = v128.load(packed)
+  const w1 = v128.load(packed, 16)
+  const w2 = v128.load(packed, 32)
+  const w3 = v128.load(packed, 48)
+  let high = addHalves(x, w0, i16x8.splat(0))
+  high = addHalves(x + 32, w1, high)
+  high = addHalves(x + 64, w2, high)
+  high = addHalves(x + 96, w3, high)
+  const sum = i32x4.extadd_pairwise_i16x8_s(high)
+  if (sizeof<T>() == 1) return sum
+  x += depth
+  let low = addHalves(x, w0, i16x8.splat(0))
+  low = addHalves(x + 32, w1, low)
+  low = addHalves(x + 64, w2, low)
+  low = addHalves(x + 96, w3, low)
+  return i32x4.add(i32x4.shl(sum, 7), i32x4.extadd_pairwise_i16x8_s(low))
+}
+
+/** Lane k: the sum of the lanes of sₖ. */
+function sumsOfLanes(s0: v128, s1: v128, s2: v128, s3: v128): v128 {
+  const s01 = i32x4.add(v128.shuffle<i32>(s0, s1, 0, 4, 1, 5), v128.shuffle<i32>(s0, s1, 2, 6, 3, 7))
+  const s23 = i32x4.add(v128.shuffle<i32>(s2, s3, 0, 4, 1, 5), v128.shuffle<i32>(s2, s3, 2, 6, 3, 7))
+  return i32x4.add(v128.shuffle<i64>(s01, s23, 0, 2), v128.shuffle<i64>(s01, s23, 1, 3))
+}
+
+/** i32 lanes + 16 products of activations kept as i16. */
 function dotHalves(x: usize, halves: v128, sum: v128): v128 {
   const low = i32x4.dot_i16x8_s(v128.load(x), i16x8.extend_low_i8x16_s(halves))
   const high = i32x4.dot_i16x8_s(v128.load(x, 16), i16x8.extend_high_i8x16_s(halves))
@@ -182,49 +230,80 @@ function dotHalves(x: usize, halves: v128, sum: v128): v128 {
 
 /** T is the width of the activations. */
 function productInt4<T>(words: QuantWords, x: usize, packed: usize, scales: usize, zeros: usize): f32 {
+  if (!ASC_FEATURE_RELAXED_SIMD) return productOfPairs(words, x, packed, scales, zeros)
   const blocks = blocksOf(words)
-  const offsets = x + ((<usize>blocks) << 2)
-  let values = offsets + ((<usize>blocks) << 2)
+  const offsets = x + (<usize>blocks << 2)
+  let values = offsets + (<usize>blocks << 2)
   const depth = <usize>words.depth
+  let total = f32x4.splat(0)
+  let correction = f32x4.splat(0)
+  let group = 0
+  if (words.group == BLOCK) {
+    // Four groups at a time share the arithmetic that turns sums into floats.
+    for (; group + 4 <= words.groups; group += 4) {
+      const sums = sumsOfLanes(
+        wholeBlock<T>(values, depth, packed),
+        wholeBlock<T>(values + 128, depth, packed + 64),
+        wholeBlock<T>(values + 256, depth, packed + 128),
+        wholeBlock<T>(values + 384, depth, packed + 192),
+      )
+      const at = <usize>group << 2
+      const scale = v128.load(scales + at)
+      const zero = zeros == 0 ? f32x4.splat(8) : fourBytes(zeros + <usize>group)
+      total = madd(f32x4.convert_i32x4_s(sums), f32x4.mul(scale, v128.load(x + at)), total)
+      correction = madd(f32x4.mul(scale, zero), v128.load(offsets + at), correction)
+      values += 512
+      packed += 256
+    }
+  }
+  let rest: f32 = 0
+  for (; group < words.groups; group++) {
+    const scale = load<f32>(scales + (<usize>group << 2))
+    const zero = zeros == 0 ? <f32>8 : <f32>load<u8>(zeros + <usize>group)
+    for (let part = 0; part < words.blocksPerGroup; part++) {
+      const block = group * words.blocksPerGroup + part
+      const bytes = <usize>minI32(BLOCK, words.group - part * BLOCK) >> 1
+      const sum = blockOfHalves<T>(values, depth, packed, bytes)
+      const factor = scale * load<f32>(x + (<usize>block << 2))
+      total = madd(f32x4.convert_i32x4_s(sum), f32x4.splat(factor), total)
+      rest += scale * zero * load<f32>(offsets + (<usize>block << 2))
+      values += bytes << 1
+      packed += bytes
+    }
+  }
+  return sumLanes(f32x4.sub(total, correction)) - rest
+}
+
+function fourBytes(from: usize): v128 {
+  const halves = i16x8.extend_low_i8x16_u(v128.load32_zero(from))
+  return f32x4.convert_i32x4_u(i32x4.extend_low_i16x8_u(halves))
+}
+
+/** Without a dot product of bytes: activations are i16. */
+function productOfPairs(words: QuantWords, x: usize, packed: usize, scales: usize, zeros: usize): f32 {
+  const blocks = blocksOf(words)
+  const offsets = x + (<usize>blocks << 2)
+  let values = offsets + (<usize>blocks << 2)
   const low4 = i8x16.splat(15)
   let total = f32x4.splat(0)
   let correction: f32 = 0
   for (let group = 0; group < words.groups; group++) {
-    const scale = load<f32>(scales + ((<usize>group) << 2))
+    const scale = load<f32>(scales + (<usize>group << 2))
     const zero = zeros == 0 ? <f32>8 : <f32>load<u8>(zeros + <usize>group)
     for (let part = 0; part < words.blocksPerGroup; part++) {
       const block = group * words.blocksPerGroup + part
-      const end = packed + ((<usize>minI32(BLOCK, words.group - part * BLOCK)) >> 1)
-      let sumHigh = i32x4.splat(0)
-      let sumLow = i32x4.splat(0)
-      while (packed != end) {
+      const end = packed + (<usize>minI32(BLOCK, words.group - part * BLOCK) >> 1)
+      let first = i32x4.splat(0)
+      let second = first
+      for (; packed != end; packed += 16) {
         const bytes = v128.load(packed)
-        const first = v128.and(bytes, low4)
-        const second = v128.and(i16x8.shr_u(bytes, 4), low4)
-        if (ASC_FEATURE_RELAXED_SIMD) {
-          sumHigh = dotBytes(v128.load(values), first, sumHigh)
-          sumHigh = dotBytes(v128.load(values, 16), second, sumHigh)
-          if (sizeof<T>() == 2) {
-            sumLow = dotBytes(v128.load(values + depth), first, sumLow)
-            sumLow = dotBytes(v128.load(values + depth, 16), second, sumLow)
-          }
-          values += 32
-        } else {
-          sumHigh = dotHalves(values, first, sumHigh)
-          sumLow = dotHalves(values + 32, second, sumLow)
-          values += 64
-        }
-        packed += 16
+        first = dotHalves(values, v128.and(bytes, low4), first)
+        second = dotHalves(values + 32, v128.and(i16x8.shr_u(bytes, 4), low4), second)
+        values += 64
       }
-      let sum = sumHigh
-      if (ASC_FEATURE_RELAXED_SIMD) {
-        if (sizeof<T>() == 2) sum = i32x4.add(i32x4.shl(sumHigh, 7), sumLow)
-      } else {
-        sum = i32x4.add(sumHigh, sumLow)
-      }
-      const factor = scale * load<f32>(x + ((<usize>block) << 2))
-      total = f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(sum), f32x4.splat(factor)))
-      correction += scale * zero * load<f32>(offsets + ((<usize>block) << 2))
+      const factor = scale * load<f32>(x + (<usize>block << 2))
+      total = madd(f32x4.convert_i32x4_s(i32x4.add(first, second)), f32x4.splat(factor), total)
+      correction += scale * zero * load<f32>(offsets + (<usize>block << 2))
     }
   }
   return sumLanes(total) - correction

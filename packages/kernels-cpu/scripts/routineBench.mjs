@@ -78,7 +78,7 @@ function best(once, budgetMs = 600) {
 
 function ceilings() {
   next = 65536
-  const megabytes = 64
+  const megabytes = 256
   const from = reserve(megabytes << 20)
   const to = reserve(megabytes << 20)
   const descriptor = reserve(64)
