@@ -63,6 +63,8 @@ class Fuser {
   /** Calls that read a stored value. */
   readonly #callReaders = new Map<Value, Call[]>()
   readonly #operatorCounts = new Map<Group, number>()
+  /** Updates whose buffer is updated in place again until it is an output. */
+  readonly #becomesOutput = new Set<Value>()
 
   constructor(graph: ValueGraph, options: FuseOptions) {
     this.#graph = graph
@@ -153,15 +155,20 @@ class Fuser {
     } else if (!this.#placeIn(value, group)) throw new Error(`internal: fuse: a step of its own cannot compute "${value.op}"`)
   }
 
-  /** The buffer of `updateSlice`'s operand dies here, so only the slice is written. */
+  /**
+   * The buffer of `updateSlice`'s operand dies here, so only the slice is written. An input's buffer can be written only on its way to
+   * being an output.
+   */
   #inPlaceUpdate(value: Value): boolean {
-    if (value.op !== 'updateSlice') return false
+    if (value.op !== 'updateSlice' || !this.#options.fuse) return false
     const [x] = value.inputs
     if (x.users.length !== 1) return false
-    if (x.op === 'input') return this.#options.donated.has((x.attrs as { index: number }).index)
     if (x.op === 'result') return true
+    const becomesOutput = this.#outputs.has(value) || this.#becomesOutput.has(value)
+    if (x.op === 'input') return becomesOutput && this.#options.donated.has((x.attrs as { index: number }).index)
     if (x.op !== 'updateSlice' || this.#outputs.has(x)) return false
     this.#mustStore.add(x)
+    if (becomesOutput) this.#becomesOutput.add(x)
     return true
   }
 

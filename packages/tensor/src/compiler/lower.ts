@@ -9,7 +9,7 @@ import { emitGroup } from './emit.js'
 import { fuseGraph, type Call, type FusedGraph } from './fuse.js'
 import { Group } from './group.js'
 import { planMemory, type PlanSlot } from './memoryPlan.js'
-import { scheduleSteps, storageOf, type PlannedStep } from './schedule.js'
+import { isUpdated, scheduleSteps, storageOf, type PlannedStep } from './schedule.js'
 import type { CallAttrs, InputAttrs, ResultAttrs, Value, ValueGraph } from './value.js'
 
 export interface LowerOptions {
@@ -35,6 +35,8 @@ class Lowering {
   readonly #slots: PlanSlot[] = []
   readonly #slotOf = new Map<Value, number>()
   readonly #results = new Map<Value, Map<number, Value>>()
+  /** Donated inputs that are updated slice by slice -> slot of the output that they become. */
+  readonly #updatedInputs = new Map<Value, number>()
 
   constructor(graph: ValueGraph, options: LowerOptions) {
     this.#graph = graph
@@ -71,7 +73,7 @@ class Lowering {
     this.#graph.inputs.forEach((value, index) => this.#newSlot(value, { kind: 'input', index }, value))
     this.#graph.outputs.forEach((output, index) => {
       const base = storageOf(output, this.#fused)
-      if (base.op === 'input') this.#newSlot(output, { kind: 'output', index, aliasOf: (base.attrs as InputAttrs).index }, null)
+      if (base.op === 'input') this.#updatedInputs.set(base, this.#newSlot(output, { kind: 'output', index, aliasOf: (base.attrs as InputAttrs).index }, null))
       else this.#newSlot(output, { kind: 'output', index }, base)
     })
     for (const step of order) {
@@ -91,6 +93,9 @@ class Lowering {
 
   #slot(value: Value): number {
     const base = storageOf(value, this.#fused)
+    // An input that was updated in place goes by the name of the output that it becomes.
+    const updated = value !== base && base.op === 'input' && isUpdated(value, this.#fused) ? this.#updatedInputs.get(base) : undefined
+    if (updated !== undefined) return updated
     return this.#slotOf.get(base) ?? this.#newSlot(base, { kind: 'temp' }, base)
   }
 
