@@ -16,7 +16,8 @@ export function library(entry: Readonly<Record<string, string>>, options: Option
     treeshake: true,
     sourcemap: true,
     clean: true,
-    dts: true,
+    // Types of our other packages come from their build, which is done first, rather than from their sources.
+    dts: { compilerOptions: { customConditions: [] } },
     ...options,
   })
 }

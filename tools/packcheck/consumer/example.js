@@ -24,18 +24,20 @@ async function learn() {
   const target = x.sum({ axes: -1, keepdims: true })
   const layer = Linear.init({ inFeatures: 4, outFeatures: 1, key: random.key(0) })
   const optimizer = adamw({ lr: 0.05 })
-  const step = compile((params, state) => {
+  let params = parameters(layer)
+  let state = optimizer.init(params)
+  const step = compile((/** @type {typeof params} */ params, /** @type {typeof state} */ state) => {
     const [loss, grads] = valueAndGrad((p) => layer.with(p).forward(x).sub(target).square().mean())(params)
     return { loss, ...optimizer.update(params, grads, state) }
   })
-  let params = parameters(layer)
-  let state = optimizer.init(params)
-  const losses = []
+  let first = 0
+  let last = 0
   for (let i = 0; i < 50; i++) {
     const next = await step(params, state)
-    losses.push(await next.loss.item())
+    last = await next.loss.item()
+    if (i === 0) first = last
     params = next.params
     state = next.state
   }
-  return losses[49] < losses[0] / 10
+  return last < first / 10
 }
