@@ -37,6 +37,8 @@ export interface KernelContext {
   readonly pointers: Map<string, Pointer>
   /** Locals with byte addresses that include gathered terms known in the row, by `rowPointerKey`. */
   readonly rowPointers: Map<string, number>
+  /** Local with the address that cached values are counted from, when it is not the thread's scratch itself. */
+  cacheBase?: number
   /** Locals with the current coordinate on the outer axes. */
   readonly outerIndex: readonly (number | undefined)[]
 }

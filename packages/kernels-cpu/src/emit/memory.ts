@@ -336,9 +336,9 @@ function storeLanes(scope: Scope, lanes: Lanes, packed: number): void {
 
 /** Pushes the address of a value kept in the row's scratch; returns the static part. */
 export function pushCachedAddress(scope: Scope, offset: number): number {
-  const { code, vectorAxis } = scope.context
+  const { code, vectorAxis, cacheBase } = scope.context
   const coordinate = scope.position.coordinates.find((term) => term.axis === vectorAxis)
-  code.get(SCRATCH)
+  code.get(cacheBase ?? SCRATCH)
   if (coordinate?.local !== undefined) {
     code.get(coordinate.local)
     code.intWith('mul', 4)

@@ -3,65 +3,30 @@
  * are long and nothing is reduced.
  */
 import { dtypeBytes, type FusedStep } from '@tarazed/tensor'
-import { Code, I32, type Label } from '../wasm/code.js'
+import { Code, I32 } from '../wasm/code.js'
 import { analyse } from './analyse.js'
-import { BEGIN, DESC, END, pointerKey, SINGLE, type KernelContext, type Pointer, type Position } from './context.js'
+import { pointerKey, SINGLE, type KernelContext, type Pointer, type Position } from './context.js'
+import { defineForUsers, elementStoreRoots } from './definitions.js'
+import { ItemLoop } from './itemLoop.js'
 import { rowPointerKey, storeValue } from './memory.js'
 import { ReducePass } from './reducePass.js'
-import { argumentsOf, argumentsOfStore } from './rewrite.js'
 import { chooseCached, type RowCache } from './rowCache.js'
 import { Scope } from './scope.js'
 import { Streams } from './streams.js'
 import { defineValue, pushScalar } from './values.js'
+import { estimate, makeContext, type Kernel } from './kernelContext.js'
 import { BLOCK, walkBlock, walkKnown } from './walk.js'
-
-/** A finished kernel function with what the driver needs to cut it into pieces. */
-export interface Kernel {
-  readonly body: Uint8Array
-  readonly items: number
-  readonly itemNanoseconds: number
-  readonly scratchBytes: number
-}
 
 export function emitRows(step: FusedStep, relaxed: boolean): Kernel {
   const blocked = step.phases === 0 && step.inner > 2 * BLOCK
   const cache = chooseCached(step, analyse(step))
-  const context = makeContext(step, relaxed)
+  const context = makeContext(step, relaxed, step.outer.length)
   const emitter = new RowEmitter(context, blocked, cache)
   const body = emitter.emit()
   const rows = step.outer.reduce((product, extent) => product * extent, 1)
   const items = blocked ? rows * Math.ceil(step.inner / BLOCK) : rows
   const elements = blocked ? BLOCK : step.inner
   return { body, items, itemNanoseconds: estimate(context, elements), scratchBytes: cache.bytes }
-}
-
-function makeContext(step: FusedStep, relaxed: boolean): KernelContext {
-  const code = new Code(4)
-  return {
-    code,
-    step,
-    analysis: analyse(step),
-    vectorAxis: step.outer.length,
-    relaxed,
-    bases: step.operands.map(() => code.allocate(I32)),
-    pointers: new Map(),
-    rowPointers: new Map(),
-    outerIndex: step.outer.map(() => code.allocate(I32)),
-  }
-}
-
-/** Nanoseconds of a row on one thread, from its vector instructions and its bytes. */
-function estimate(context: KernelContext, elements: number): number {
-  const { step, analysis } = context
-  let bytes = 0
-  let instructions = 0
-  step.exprs.forEach((expr, id) => {
-    if (analysis.place[id] !== 'element') return
-    instructions += 1
-    if (expr.op === 'load') bytes += dtypeBytes(expr.dtype)
-  })
-  for (const store of step.stores) if (store.level === 'element') bytes += 2 * dtypeBytes(store.dtype)
-  return 10 + elements * (instructions * 0.1 + bytes * 0.08)
 }
 
 class RowEmitter {
@@ -82,169 +47,14 @@ class RowEmitter {
   }
 
   emit(): Uint8Array {
-    this.#loadBases()
-    this.#makePointers()
-    this.#setPointers((pointer) => !this.#movesInOuter(pointer))
-    this.#defineForUsers(this.#callScope, (id) => this.context.analysis.place[id] === 'call')
-    this.#emitItems()
+    const { outer, inner } = this.#step
+    const blocks = this.blocked ? Math.ceil(inner / BLOCK) : undefined
+    const axes = outer.map((_, axis) => axis)
+    const items = new ItemLoop(this.context, axes, blocks)
+    items.begin()
+    defineForUsers(this.#callScope, (id) => this.context.analysis.place[id] === 'call')
+    items.run((block) => this.#emitRow(block))
     return this.#code.finish()
-  }
-
-  #loadBases(): void {
-    this.context.bases.forEach((base, operand) => {
-      this.#code.get(DESC)
-      this.#code.i32Load(4 * operand)
-      this.#code.set(base)
-    })
-  }
-
-  #makePointers(): void {
-    const add = (operand: number, dtype: Parameters<typeof dtypeBytes>[0], access: Pointer['access']) => {
-      const key = pointerKey(operand, dtype, access)
-      if (this.context.pointers.has(key)) return
-      const local = this.#code.allocate(I32)
-      this.context.pointers.set(key, { local, operand, bytes: dtypeBytes(dtype), access })
-    }
-    for (const expr of this.#step.exprs) if (expr.op === 'load') add(expr.operand, expr.dtype, expr.access)
-    for (const store of this.#step.stores) add(store.operand, store.dtype, store.access)
-  }
-
-  #movesInOuter(pointer: Pointer): boolean {
-    return this.#step.outer.some((_, axis) => pointer.access.strides[axis] !== 0)
-  }
-
-  /** pointer = base + (offset + Σ stride · index) · bytes over the outer axes. */
-  #setPointers(which: (pointer: Pointer) => boolean): void {
-    const code = this.#code
-    for (const pointer of this.context.pointers.values()) {
-      if (!which(pointer)) continue
-      code.get(this.context.bases[pointer.operand])
-      code.intWith('add', (pointer.access.offset * pointer.bytes) | 0)
-      this.#step.outer.forEach((_, axis) => {
-        const stride = pointer.access.strides[axis] * pointer.bytes
-        if (stride === 0) return
-        code.get(this.context.outerIndex[axis]!) // made for every outer axis
-        code.intWith('mul', stride | 0)
-        code.int('add')
-      })
-      code.set(pointer.local)
-    }
-  }
-
-  /** Computes, in this scope, the chosen values that something outside the choice reads. */
-  #defineForUsers(scope: Scope, chosen: (id: number) => boolean): void {
-    const roots = new Set<number>()
-    this.#step.exprs.forEach((expr, id) => {
-      if (!chosen(id)) for (const argument of argumentsOf(expr)) if (chosen(argument)) roots.add(argument)
-    })
-    for (const store of this.#step.stores) for (const id of argumentsOfStore(store)) if (chosen(id)) roots.add(id)
-    // Constants live in locals of the whole function anyway.
-    const wanted = [...roots].filter((id) => !scope.find(id) && this.#step.exprs[id].op !== 'const')
-    const ordered = wanted.sort((a, b) => a - b)
-    scope.expect(ordered)
-    for (const id of ordered) defineValue(scope, id)
-  }
-
-  /** Decodes the first item, then walks the items, odometer in hand. */
-  #emitItems(): void {
-    const code = this.#code
-    const exit = code.block()
-    code.get(BEGIN)
-    code.get(END)
-    code.int('geU')
-    code.branchIf(exit)
-    const item = code.allocate(I32)
-    code.get(BEGIN)
-    code.set(item)
-    const block = this.blocked ? code.allocate(I32) : undefined
-    this.#decode(item, block)
-    this.#setPointers((pointer) => this.#movesInOuter(pointer))
-    const again = code.loop()
-    this.#emitRow(block)
-    code.get(item)
-    code.i32(1)
-    code.int('add')
-    code.tee(item)
-    code.get(END)
-    code.int('geU')
-    code.branchIf(exit)
-    this.#advance(block)
-    code.branch(again)
-    code.end()
-    code.end()
-  }
-
-  #blocksPerRow(): number {
-    return Math.ceil(this.#step.inner / BLOCK)
-  }
-
-  #decode(item: number, block: number | undefined): void {
-    const code = this.#code
-    const rest = code.allocate(I32)
-    code.get(item)
-    code.set(rest)
-    const take = (local: number, extent: number, last: boolean) => {
-      code.get(rest)
-      if (!last) {
-        code.i32(extent)
-        code.int('remU')
-      }
-      code.set(local)
-      if (last) return
-      code.get(rest)
-      code.i32(extent)
-      code.int('divU')
-      code.set(rest)
-    }
-    const { outer } = this.#step
-    if (block !== undefined) take(block, this.#blocksPerRow(), outer.length === 0)
-    for (let axis = outer.length - 1; axis >= 0; axis--) take(this.context.outerIndex[axis]!, outer[axis], axis === 0)
-    code.release(rest)
-  }
-
-  /** Next item: the block or the last axis moves by one; carries recompute the pointers. */
-  #advance(block: number | undefined): void {
-    const code = this.#code
-    const { outer } = this.#step
-    const done = code.block()
-    if (block !== undefined) this.#increment(block, this.#blocksPerRow(), outer.length === 0, done, () => {})
-    for (let axis = outer.length - 1; axis >= 0; axis--) {
-      const local = this.context.outerIndex[axis]! // made for every outer axis
-      const first = axis === outer.length - 1
-      this.#increment(local, outer[axis], axis === 0, done, () =>
-        first ? this.#stepPointers(axis) : this.#setPointers((pointer) => this.#movesInOuter(pointer)),
-      )
-    }
-    code.end()
-  }
-
-  /** local += 1; below the extent: run `moved` and leave; else local = 0 and fall through to the next axis. */
-  #increment(local: number, extent: number, last: boolean, done: Label, moved: () => void): void {
-    const code = this.#code
-    code.get(local)
-    code.i32(1)
-    code.int('add')
-    code.set(local)
-    if (last) return moved()
-    code.get(local)
-    code.i32(extent)
-    code.int('ltU')
-    code.if()
-    moved()
-    code.branch(done)
-    code.end()
-    code.i32(0)
-    code.set(local)
-  }
-
-  #stepPointers(axis: number): void {
-    for (const pointer of this.context.pointers.values()) {
-      const stride = pointer.access.strides[axis] * pointer.bytes
-      if (stride === 0) continue
-      this.#code.get(pointer.local)
-      this.#code.intWith('add', stride | 0)
-      this.#code.set(pointer.local)
-    }
   }
 
   #emitRow(block: number | undefined): void {
@@ -266,7 +76,7 @@ class RowEmitter {
   /** Row values that phase `ready` completed, and pointers whose gathered terms they complete. */
   #rowValues(row: Scope, ready: number): void {
     const { analysis } = this.context
-    this.#defineForUsers(
+    defineForUsers(
       row,
       (id) => analysis.place[id] === 'row' && analysis.ready[id] === ready && this.#step.exprs[id].op !== 'reduce',
     )
@@ -304,7 +114,7 @@ class RowEmitter {
   #elementStores(row: Scope, block: number | undefined): void {
     const stores = this.#step.stores.filter((store) => store.level === 'element')
     if (stores.length === 0) return
-    const roots = [...new Set(stores.flatMap((store) => argumentsOfStore(store)))].sort((a, b) => a - b)
+    const roots = elementStoreRoots(this.context)
     const body = (position: Position) => {
       const scope = this.cache.openScope(row, position, this.#step.phases)
       scope.expect(roots)
