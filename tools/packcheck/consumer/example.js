@@ -26,9 +26,9 @@ async function learn() {
   const optimizer = adamw({ lr: 0.05 })
   let params = parameters(layer)
   let state = optimizer.init(params)
-  const step = compile((/** @type {typeof params} */ params, /** @type {typeof state} */ state) => {
-    const [loss, grads] = valueAndGrad((p) => layer.with(p).forward(x).sub(target).square().mean())(params)
-    return { loss, ...optimizer.update(params, grads, state) }
+  const step = compile((/** @type {typeof params} */ weights, /** @type {typeof state} */ before) => {
+    const [loss, grads] = valueAndGrad((p) => layer.with(p).forward(x).sub(target).square().mean())(weights)
+    return { loss, ...optimizer.update(weights, grads, before) }
   })
   let first = 0
   let last = 0
