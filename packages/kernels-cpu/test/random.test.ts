@@ -28,7 +28,7 @@ const SHAPES: readonly Shape[] = [
   { outer: [64], inner: 3 },
   { outer: [3, 2, 2], inner: 5 },
   { outer: [2, 130], inner: 5 },
-  { outer: [2], inner: 8200 },
+  { outer: [], inner: 8203 },
   { outer: [0], inner: 5 },
 ]
 

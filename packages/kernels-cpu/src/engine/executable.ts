@@ -244,9 +244,7 @@ class Layouter {
   }
 
   #routine(step: RoutineStep, index: number, binding: Binding, entries: Entry[], trips: number): Record[] {
-    const planner = routinePlanners[step.name]
-    if (!planner) throw new InternalError(`kernels-cpu: routine ${step.name} is not declared in capabilities.routines`)
-    const plan = planner(step)
+    const plan = routinePlanners[step.name](step)
     const views = [...step.operands, ...step.results]
     const desc = this.#image.reserve(views.length + 1 + plan.words.length)
     views.forEach((view, k) => {

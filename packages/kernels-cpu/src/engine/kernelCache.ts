@@ -1,7 +1,7 @@
 /** Kernels by content: equal steps of any program share one function, which keeps its place in the function table. */
 import { type FusedStep } from '@tarazed/tensor'
 import { emitKernel } from '../emit/kernel.js'
-import type { Kernel } from '../emit/rows.js'
+import type { Kernel } from '../emit/kernelContext.js'
 import { stepKey } from '../emit/rewrite.js'
 
 export interface LoadedKernel {
