@@ -52,11 +52,23 @@ export async function openMachine(name: string): Promise<Machine> {
 }
 
 async function openPackage(specifier: string, opener: string, mathFactor: number): Promise<Machine> {
-  // A computed specifier: packages of backends that nobody asked for may be absent.
-  const module = (await import(specifier)) as Record<string, (() => Promise<Backend>) | undefined>
+  const module = await importPackage(specifier)
   const open = module[opener]
   if (open === undefined) throw new UnknownBackendError(`goldens: ${specifier} has no ${opener}`)
   return machineOf(await open(), mathFactor)
+}
+
+/** By a computed specifier: packages of backends that nobody asked for may be absent. */
+async function importPackage(specifier: string): Promise<Record<string, (() => Promise<Backend>) | undefined>> {
+  try {
+    return (await import(specifier)) as Record<string, (() => Promise<Backend>) | undefined>
+  } catch (cause) {
+    const isAbsent = (cause as { code?: string }).code === 'ERR_MODULE_NOT_FOUND' && String(cause).includes(specifier)
+    if (!isAbsent) throw cause
+    throw new UnknownBackendError(`goldens: ${specifier} is not in this checkout; use --backend cpu or reference`, {
+      cause,
+    })
+  }
 }
 
 async function openReferenceMachine(): Promise<Machine> {

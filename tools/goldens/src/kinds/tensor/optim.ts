@@ -177,7 +177,7 @@ async function runClipByGlobalNorm({ entry, attrs, stored, tolerances, context }
   const keptNorm = Math.sqrt(
     kept.flatMap((host) => [...numbersOf(host)]).reduce((sum, value) => sum + value * value, 0),
   )
-  const areInputs = Math.abs(keptNorm - numberOf(wantNorm)) <= 1e-3 * numberOf(wantNorm)
+  const areInputs = Math.abs(keptNorm - numberOf(wantNorm)) <= 1e-6 * numberOf(wantNorm)
   const inputs = areInputs ? kept : kept.map((host) => scaled(host, 1 / factor))
   const outputs = areInputs ? kept.map((host) => scaled(host, factor)) : kept
   const { grads, norm } = clipByGlobalNorm(
