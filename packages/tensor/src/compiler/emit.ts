@@ -4,7 +4,7 @@ import { InternalError } from '../errors.js'
 import type { ReduceName } from '../graph/primitive.js'
 import type { Access, BinaryExprOp, Expr, FusedStep, Level, ReduceKind, Store, UnaryExprOp } from '../program/ir.js'
 import { concatParts, paddedGuards, startDim, type Group } from './group.js'
-import { guardKey, instanceKey, type Dim, type Domain, type DynamicTerm, type Guard, type Instance } from './indexMap.js'
+import { guardKey, type Dim, type Domain, type DynamicTerm, type Guard, type Instance } from './indexMap.js'
 import { attrsOf, type Value } from './value.js'
 
 /** What emission has to know about memory. */
@@ -82,7 +82,7 @@ class Emitter {
 
   /** The expression of a value at an instance. Recursion depth is bounded by the operators in a group. */
   #value(value: Value, instance: Instance): number {
-    const key = `${value.id}@${instanceKey(instance)}`
+    const key = `${value.id}@${this.#domain.keyOf(instance)}`
     const known = this.#values.get(key)
     if (known !== undefined) return known
     const expr = this.#group.loads.has(value) ? this.#load(value, instance) : this.#compute(value, instance)
@@ -440,8 +440,24 @@ export function argumentsOf(expr: Expr): readonly number[] {
 }
 
 function exprKey(body: ExprBody): string {
-  if (body.op === 'const') return `const|${body.type}|${Object.is(body.value, -0) ? '-0' : String(body.value)}`
-  return JSON.stringify(body)
+  switch (body.op) {
+    case 'const':
+      return `const|${body.type}|${Object.is(body.value, -0) ? '-0' : String(body.value)}`
+    case 'param':
+      return `param|${body.type}|${body.param}`
+    case 'index':
+      return `index|${body.axis}`
+    case 'load': {
+      const { offset, strides, gathered } = body.access
+      return `load|${body.operand}|${offset}|${strides.join(',')}|${gathered.map((term) => `${term.stride}*${term.expr}`).join(',')}|${body.guard ?? ''}`
+    }
+    case 'reduce':
+      return `reduce|${body.kind}|${body.arg}|${body.phase}`
+    case 'round':
+      return `round|${body.to}|${body.args[0]}`
+    default:
+      return `${body.op}|${body.type}|${body.args.join(',')}`
+  }
 }
 
 function labelOf(group: Group): string {

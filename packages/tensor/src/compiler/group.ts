@@ -1,7 +1,7 @@
 /** A fused step while it is being formed: its domain, the values computed in it and how each is read. */
 import { isPointwise } from '../graph/primitive.js'
 import { InternalError } from '../errors.js'
-import { Domain, instanceKey, isBijective, type Dim, type Guard, type Instance } from './indexMap.js'
+import { Domain, isBijective, type Dim, type Guard, type Instance } from './indexMap.js'
 import { attrsOf, type Value } from './value.js'
 
 /** One store of a group: the value in full, over all axes (`element`) or over the outer ones (`row`). */
@@ -48,16 +48,19 @@ export class Group {
   demand(value: Value, instance: Instance): void {
     let instances = this.demands.get(value)
     if (instances === undefined) this.demands.set(value, (instances = new Map()))
-    const key = instanceKey(instance)
+    const key = this.domain.keyOf(instance)
     const known = instances.get(key)
+    if (known === instance) return
     if (known === undefined || known.depth < instance.depth) instances.set(key, instance)
   }
 
   /** Distinct instances of a value now (axes may have been split since they were recorded, which can make keys equal). */
   instancesOf(value: Value): Instance[] {
+    const demanded = this.demands.get(value)
+    if (demanded !== undefined && demanded.size === 1) return [...demanded.values()]
     const distinct = new Map<string, Instance>()
     for (const instance of this.demands.get(value)?.values() ?? []) {
-      const key = instanceKey(instance)
+      const key = this.domain.keyOf(instance)
       const known = distinct.get(key)
       if (known === undefined || known.depth < instance.depth) distinct.set(key, instance)
     }

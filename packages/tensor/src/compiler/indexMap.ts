@@ -42,9 +42,22 @@ export class Domain {
   /** The axis that may not be split: the inner axis of a group with reductions. */
   locked = -1
   readonly #dims: Dim[] = []
+  /** Keys of instances, until an axis is split or added. */
+  #keys = new WeakMap<Instance, string>()
+
+  /** Equal for instances that read the same elements under the same guards. */
+  keyOf(instance: Instance): string {
+    let key = this.#keys.get(instance)
+    if (key === undefined) {
+      key = instanceKey(instance)
+      this.#keys.set(instance, key)
+    }
+    return key
+  }
 
   addAxis(extent: number): number {
     this.extents.push(extent)
+    this.#keys = new WeakMap()
     for (const dim of this.#dims) dim.coefs.push(0)
     return this.extents.length - 1
   }
@@ -99,6 +112,7 @@ export class Domain {
   /** Axis `axis` of extent n becomes n/low (in its place) and `low` (right after it). */
   split(axis: number, low: number): void {
     const extent = this.extents[axis]
+    this.#keys = new WeakMap()
     this.extents.splice(axis, 1, extent / low, low)
     for (const dim of this.#dims) {
       const coef = dim.coefs[axis]

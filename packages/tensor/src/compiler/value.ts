@@ -109,9 +109,15 @@ function valueKey(op: ValueOp, inputs: readonly Value[], attrs: unknown, spec: T
 
 /** JSON with -0, NaN and infinities kept apart. */
 export function attrsKey(attrs: unknown): string {
+  if (isEmpty(attrs)) return ''
   return JSON.stringify(attrs, (_name, value: unknown) =>
     typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0)) ? `#${Object.is(value, -0) ? '-0' : String(value)}` : value,
   )
+}
+
+function isEmpty(attrs: unknown): boolean {
+  for (const _ in attrs as object) return false
+  return true
 }
 
 /** Tensors of a graph in topological order (nodes by id), stopping at tensors that have values. Iterative: graphs may be deep. */

@@ -7,7 +7,7 @@ import { graphKey } from '../compiler/graphKey.js'
 import { lowerGraph } from '../compiler/lower.js'
 import { collectNodes } from '../compiler/value.js'
 import { TracedValueError } from '../errors.js'
-import { Tensor } from '../graph/tensor.js'
+import type { Node, Tensor } from '../graph/tensor.js'
 import { flattenTree, type Tree } from '../pytree.js'
 import type { Backend, DeviceBuffer, Executable } from '../program/backend.js'
 import { showShape } from '../shape.js'
@@ -131,8 +131,28 @@ function cacheOf(backend: Backend): LruCache<string, CachedProgram> {
   return cache
 }
 
+/** Routines that ran without being kept. Elementwise work is cheap to repeat and often is, on purpose. */
+const computedBefore = new WeakSet<Node>()
+const COSTLY: ReadonlySet<string> = new Set(['matmul', 'quantMatmul', 'conv', 'attention', 'attentionGrad', 'sort', 'scan'])
+let recomputationReported = false
+
+/** Says once that a costly value is computed again because it was not among the tensors that were evaluated. */
+function reportRecomputation(nodes: readonly Node[]): void {
+  for (const node of nodes) {
+    if (!COSTLY.has(node.op)) continue
+    if (computedBefore.has(node) && !recomputationReported) {
+      recomputationReported = true
+      console.warn(
+        `tarazed: evaluate: ${node.op} ${showShape(node.outputs[0].shape)}${node.site === undefined ? '' : ` (${node.site})`} is computed again, because evaluate keeps only the tensors that it is given; evaluate them together: await evaluate(a, b)`,
+      )
+    }
+    computedBefore.add(node)
+  }
+}
+
 async function runGraph(outputs: readonly Tensor[], backend: Backend, fuse: boolean): Promise<void> {
   const nodes = collectNodes(outputs)
+  reportRecomputation(nodes)
   const key = graphKey(nodes, outputs, fuse)
   const cache = cacheOf(backend)
   let cached = cache.get(key.text)

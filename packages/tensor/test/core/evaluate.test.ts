@@ -40,6 +40,18 @@ describe('evaluate', () => {
     expect(hidden.state).toBe('lazy')
   })
 
+  it('reports once that a costly value is computed again', async () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined)
+    const product = matmul(ones([3, 3]), ones([3, 3]))
+    await evaluate(mul(product, 2))
+    expect(warn).not.toHaveBeenCalled()
+    await evaluate(add(product, 1))
+    await evaluate(add(product, 3))
+    expect(warn).toHaveBeenCalledTimes(1)
+    expect(warn).toHaveBeenCalledWith(expect.stringMatching(/matmul \[3, 3\].*computed again.*evaluate them together/))
+    warn.mockRestore()
+  })
+
   it('shares one program between equal graphs with other numbers', async () => {
     const loaded = async (by: number): Promise<number> => {
       await data(mul(add(vector(1, 2, 3, 4, 5), by), by))
