@@ -200,17 +200,15 @@ const LOW_BITS = 11
 function angles(positions: Tensor, frequencies: readonly number[]): Tensor {
   const shape = [...positions.shape, frequencies.length]
   const fractions = frequencies.map(fractionOfCircle)
-  const row = (values: readonly number[]): Tensor =>
-    broadcast(
-      concatOf(
-        values.map((value) => reshapeTo(scalarConst(value, 'i32'), [1])),
-        0,
-      ),
-      shape,
-    )
+  const words = [...fractions.map((f) => f.high), ...fractions.map((f) => f.low)]
+  const both = concatOf(
+    words.map((word) => reshapeTo(scalarConst(word, 'i32'), [1])),
+    0,
+  )
+  const row = (at: number): Tensor => broadcast(sliceAxis(both, 0, at * frequencies.length, frequencies.length), shape)
   const t = broadcast(reshapeTo(positions, [...positions.shape, 1]), shape)
-  const fine = binary('shr', times(t, row(fractions.map((f) => f.low))), broadcast(scalarConst(LOW_BITS, 'i32'), shape))
-  const turn = binary('add', times(t, row(fractions.map((f) => f.high))), fine)
+  const fine = binary('shr', times(t, row(1)), broadcast(scalarConst(LOW_BITS, 'i32'), shape))
+  const turn = binary('add', times(t, row(0)), fine)
   return times(castTo(turn, 'f32'), (2 * Math.PI) / 2 ** 32)
 }
 

@@ -76,12 +76,12 @@ function requireLoss(logits: Tensor, target: Tensor): void {
     throw shapeError('crossEntropy', 'there must be at least one class', showAll([logits, target]), 'check the logits')
 }
 
-/** log Σ exp of the last axis. */
-function logNormalizer(logits: Tensor): Tensor {
+/** The logits of a row less their maximum, that maximum, and log Σ exp of the shifted logits. */
+function shiftedRows(logits: Tensor): { shifted: Tensor; shift: Tensor; logTotal: Tensor } {
   const last = [logits.rank - 1]
   const shift = maxForShift(logits, last)
-  const weights = unary('exp', minus(logits, spread(shift, logits.shape, last)))
-  return plus(unary('log', reduceOver('sum', weights, last)), shift)
+  const shifted = minus(logits, spread(shift, logits.shape, last))
+  return { shifted, shift, logTotal: unary('log', reduceOver('sum', unary('exp', shifted), last)) }
 }
 
 /** f32 logits [..., C] and i32 classes [...] -> [...]. The target is picked by comparison, so that its gradient scatters nothing. */
@@ -89,19 +89,27 @@ function rowLosses(logits: Tensor, target: Tensor, smoothing: number, zLoss: num
   const C = logits.shape[logits.rank - 1]
   const last = [logits.rank - 1]
   const value = (x: Tensor): Tensor => {
-    const lse = logNormalizer(x)
-    const picked = reduceOver('sum', choose(isClass(target, C), x, 0), last)
+    const { shifted, shift, logTotal } = shiftedRows(x)
+    // Costs of every class, then the target's: a chain of three reductions, which the compiler runs as one step. The shifted
+    // logits have exact differences where the logits themselves are large.
+    const costs = minus(spread(logTotal, x.shape, last), shifted)
+    const isTarget = isClass(target, C)
+    const shares = (): Tensor =>
+      times(costs, choose(isTarget, constant(1 - smoothing + smoothing / C, x), smoothing / C))
+    const smoothed = reduceOver('sum', smoothing === 0 ? choose(isTarget, costs, 0) : shares(), last)
     const isValid = binary('and', unary('not', isLess(target, 0)), isLess(target, C))
-    const hard = minus(lse, choose(isValid, picked, NaN))
-    const soft = (): Tensor => minus(lse, times(reduceOver('sum', x, last), 1 / C))
-    const smoothed = smoothing === 0 ? hard : plus(times(hard, 1 - smoothing), times(soft(), smoothing))
-    return zLoss === 0 ? smoothed : plus(smoothed, times(times(lse, lse), zLoss))
+    const loss = choose(isValid, smoothed, NaN)
+    if (zLoss === 0) return loss
+    const lse = plus(logTotal, shift)
+    return plus(loss, times(times(lse, lse), zLoss))
   }
   /** d loss / d logits: (1 + 2 zLoss lse) softmax - (1-s) onehot - s/C. */
   const slope = (x: Tensor, classes: Tensor): Tensor => {
-    const lse = logNormalizer(x)
-    const probabilities = unary('exp', minus(x, spread(lse, x.shape, last)))
-    const factor = zLoss === 0 ? null : plus(times(lse, 2 * zLoss), 1)
+    const { shift, logTotal } = shiftedRows(x)
+    // Shifted anew, and by additions: the forward pass then keeps two numbers a row for this one, not all shifted logits.
+    const lowered = (t: Tensor, by: Tensor): Tensor => binary('add', t, spread(unary('neg', by), x.shape, last))
+    const probabilities = unary('exp', lowered(lowered(x, shift), logTotal))
+    const factor = zLoss === 0 ? null : plus(times(plus(logTotal, shift), 2 * zLoss), 1)
     const scaled = factor === null ? probabilities : times(probabilities, spread(factor, x.shape, last))
     const onehot = choose(isClass(classes, C), constant(1 - smoothing, x), 0)
     const sharp = minus(scaled, onehot)
