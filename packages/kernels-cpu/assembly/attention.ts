@@ -4,10 +4,13 @@
  * The query heads of one key head are rows of one problem, so that keys are read once for all of them.
  * Items are batches × key heads × row blocks.
  *
- * Thread scratch: q rows, packed keys, value rows, scores, output rows, maximum and sum of every row.
+ * Thread scratch: q rows, packed keys, value rows, scores, output rows, maximum and sum of every row,
+ * keys open to every four rows.
  */
 import {
   AttentionWords,
+  addWeighted,
+  findOpenKeys,
   finishScores,
   lengthOf,
   loadKeyRows,
@@ -15,8 +18,8 @@ import {
   mostVisibleKeys,
   packKeys,
   rowsOf,
+  scoreProduct,
   sharingHeads,
-  tileProduct,
   visibleKeys,
 } from './attentionTiles'
 import { exp4, log1 } from './exponential'
@@ -62,6 +65,7 @@ function runRows(
   const outRows = scores + ((rowRoom * <usize>words.keyBlock) << 2)
   const maxima = outRows + ((rowRoom * <usize>words.valuePitch) << 2)
   const sums = maxima + (rowRoom << 2)
+  const open = sums + (rowRoom << 2)
 
   loadQueryRows(
     words,
@@ -103,28 +107,18 @@ function runRows(
       words.queryWidth,
       packedKeys,
     )
-    tileProduct(
-      rows,
-      padded,
-      words.queryWidth,
-      queryRows,
-      (<usize>words.queryPitch) << 2,
-      4,
-      packedKeys,
-      (<usize>words.queryWidth) << 5,
-      32,
-      scores,
-      scorePitch,
-      false,
-    )
+    findOpenKeys(words, length, first, rows, firstKey, count, open)
+    const queryPitch = (<usize>words.queryPitch) << 2
+    scoreProduct(rows, count, words.queryWidth, queryRows, queryPitch, packedKeys, scores, scorePitch, open)
     for (let row = 0; row < rows; row++) {
       const head = keyHead * sharingHeads(words) + (first + row) / words.queries
       const query = (first + row) % words.queries
       const visible = visibleKeys(words, length, query)
       const here = scores + <usize>row * scorePitch
-      finishScores(desc, words, here, batch, head, query, firstKey, count, padded, visible)
+      const seen = finishScores(desc, words, here, batch, head, query, firstKey, count, padded, visible)
+      if (seen == 0) continue
       const out = outRows + ((<usize>(row * words.valuePitch)) << 2)
-      foldRow(here, padded, out, words.valuePitch, maxima + ((<usize>row) << 2), sums + ((<usize>row) << 2))
+      foldRow(here, seen, out, words.valuePitch, maxima + ((<usize>row) << 2), sums + ((<usize>row) << 2))
     }
     let source = values + ((<usize>(firstKey * words.vRow)) << shift)
     let step = (<usize>words.vRow) << 2
@@ -134,7 +128,7 @@ function runRows(
       step = (<usize>words.valuePitch) << 2
     }
     const outPitch = (<usize>words.valuePitch) << 2
-    tileProduct(rows, words.valuePitch, count, scores, scorePitch, 4, source, 32, step, outRows, outPitch, true)
+    addWeighted(rows, words.valuePitch, scores, scorePitch, source, step, outRows, outPitch, open)
   }
 
   const outElement = (batch * words.heads + keyHead * sharingHeads(words)) * words.queries + first

@@ -9,6 +9,8 @@
  */
 import {
   AttentionWords,
+  addWeighted,
+  findOpenKeys,
   finishScores,
   lengthOf,
   loadKeyRows,
@@ -16,6 +18,7 @@ import {
   mostVisibleKeys,
   packKeys,
   rowsOf,
+  scoreProduct,
   sharingHeads,
   tileProduct,
   visibleKeys,
@@ -23,8 +26,6 @@ import {
 import { exp4 } from './exponential'
 import { F32, addressAt, floatShift, minI32 } from './memory'
 import { loadOne, narrowRow } from './narrow'
-
-const FIRST_OPTIONAL: i32 = 6
 
 /** Exports carry the number of operands, which the plan's words follow. */
 export function attentionDelta6(desc: usize, scratch: usize, begin: i32, end: i32): void {
@@ -129,6 +130,10 @@ class Tiles {
   static valueGrad(scratch: usize, words: AttentionWords): usize {
     return Tiles.keyGrad(scratch, words) + bytes(words.keyBlock, words.queryPitch)
   }
+  /** Keys open to every four rows. */
+  static open(scratch: usize, words: AttentionWords): usize {
+    return Tiles.valueGrad(scratch, words) + bytes(words.keyBlock, words.valuePitch)
+  }
 }
 
 function bytes(rows: i32, pitch: i32): usize {
@@ -214,77 +219,57 @@ function fillTile(
   const pitch = (<usize>words.keyBlock) << 2
   const weights = Tiles.weights(scratch, words)
   const gradients = Tiles.gradients(scratch, words)
-  tileProduct(
-    rows,
-    padded,
-    words.queryWidth,
-    Tiles.queryRows(scratch, words),
-    (<usize>words.queryPitch) << 2,
-    4,
-    Tiles.packedKeys(scratch, words),
-    (<usize>words.queryWidth) << 5,
-    32,
-    weights,
-    pitch,
-    false,
-  )
-  tileProduct(
-    rows,
-    padded,
-    words.valueWidth,
-    Tiles.doutRows(scratch, words),
-    (<usize>words.valuePitch) << 2,
-    4,
-    Tiles.packedValues(scratch, words),
-    (<usize>words.valueWidth) << 5,
-    32,
-    gradients,
-    pitch,
-    false,
-  )
+  const open = Tiles.open(scratch, words)
+  findOpenKeys(words, length, first, rows, firstKey, count, open)
+  const queryRows = Tiles.queryRows(scratch, words)
+  const doutRows = Tiles.doutRows(scratch, words)
+  const queryPitch = (<usize>words.queryPitch) << 2
+  const valuePitch = (<usize>words.valuePitch) << 2
+  const packedKeys = Tiles.packedKeys(scratch, words)
+  const packedValues = Tiles.packedValues(scratch, words)
+  scoreProduct(rows, count, words.queryWidth, queryRows, queryPitch, packedKeys, weights, pitch, open)
+  scoreProduct(rows, count, words.valueWidth, doutRows, valuePitch, packedValues, gradients, pitch, open)
   const scale = f32x4.splat(words.scale)
   for (let row = 0; row < rows; row++) {
     const head = keyHead * sharingHeads(words) + (first + row) / words.queries
     const query = (first + row) % words.queries
     const scores = weights + <usize>row * pitch
     const visible = visibleKeys(words, length, query)
-    finishScores(desc, words, scores, batch, head, query, firstKey, count, padded, visible)
+    const seen = finishScores(desc, words, scores, batch, head, query, firstKey, count, padded, visible)
     const lseAt = batch * words.lseBatch + head * words.lseHead + query * words.lseRow
     const lse = load<f32>(addressAt(desc, 4) + ((<usize>lseAt) << 2))
     const deltaAt = (batch * words.heads + head) * words.queries + query
     const delta = f32x4.splat(load<f32>(addressAt(desc, operands + 3) + ((<usize>deltaAt) << 2)))
     // A row that saw nothing has only −∞ scores; a finite shift gives them weight 0.
     const shift = f32x4.splat(lse == -Infinity ? 0 : lse)
-    for (let at: usize = 0; at < (<usize>padded) << 2; at += 16) {
+    for (let at: usize = 0; at < (<usize>seen) << 2; at += 16) {
       const weight = exp4(f32x4.sub(v128.load(scores + at), shift))
       const gradient = gradients + <usize>row * pitch + at
       v128.store(scores + at, weight)
       v128.store(gradient, f32x4.mul(f32x4.mul(weight, f32x4.sub(v128.load(gradient), delta)), scale))
     }
+    memory.fill(gradients + <usize>row * pitch + ((<usize>seen) << 2), 0, (<usize>(padded - seen)) << 2)
   }
 }
 
-/** dq of a row block (+)= score gradients × keys. */
-function addQueryGrad(words: AttentionWords, scratch: usize, rows: i32, count: i32, add: bool): void {
+/** Adds score gradients × keys to dq of a row block. */
+function addQueryGrad(words: AttentionWords, scratch: usize, rows: i32, to: usize): void {
   const queryPitch = (<usize>words.queryPitch) << 2
-  tileProduct(
+  addWeighted(
     rows,
     words.queryPitch,
-    count,
     Tiles.gradients(scratch, words),
     (<usize>words.keyBlock) << 2,
-    4,
     Tiles.keyRows(scratch, words),
-    32,
     queryPitch,
-    Tiles.queryGrad(scratch, words),
+    to,
     queryPitch,
-    add,
+    Tiles.open(scratch, words),
   )
 }
 
-/** dk and dv of a key block (+)= score gradientsᵀ × q rows, weightsᵀ × dout rows. */
-function addKeyGrads(words: AttentionWords, scratch: usize, rows: i32, count: i32, add: bool): void {
+/** Adds score gradientsᵀ × q rows to dk and weightsᵀ × dout rows to dv. */
+function addKeyGrads(words: AttentionWords, scratch: usize, rows: i32, count: i32): void {
   const pitch = (<usize>words.keyBlock) << 2
   const queryPitch = (<usize>words.queryPitch) << 2
   const valuePitch = (<usize>words.valuePitch) << 2
@@ -300,7 +285,7 @@ function addKeyGrads(words: AttentionWords, scratch: usize, rows: i32, count: i3
     queryPitch,
     Tiles.keyGrad(scratch, words),
     queryPitch,
-    add,
+    true,
   )
   tileProduct(
     count,
@@ -314,7 +299,7 @@ function addKeyGrads(words: AttentionWords, scratch: usize, rows: i32, count: i3
     valuePitch,
     Tiles.valueGrad(scratch, words),
     valuePitch,
-    add,
+    true,
   )
 }
 
@@ -357,7 +342,7 @@ function queryItems(desc: usize, operands: i32, scratch: usize, begin: i32, end:
       const count = minI32(words.keyBlock, length - firstKey)
       loadKeys(desc, words, scratch, batch, keyHead, firstKey, count)
       fillTile(desc, operands, words, scratch, batch, keyHead, first, rows, firstKey, count, length)
-      addQueryGrad(words, scratch, rows, count, true)
+      addQueryGrad(words, scratch, rows, Tiles.queryGrad(scratch, words))
     }
     const firstRow = pair * rowsOf(words) + first
     writeTile(
@@ -422,23 +407,9 @@ function runKeyBlock(
       if (mostVisibleKeys(words, length, first, rows) <= firstKey) continue
       loadRows(desc, words, scratch, batch, keyHead, first, rows)
       fillTile(desc, operands, words, scratch, batch, keyHead, first, rows, firstKey, count, length)
-      addKeyGrads(words, scratch, rows, count, true)
+      addKeyGrads(words, scratch, rows, count)
       if (querySums != 0) {
-        const queryPitch = (<usize>words.queryPitch) << 2
-        tileProduct(
-          rows,
-          words.queryPitch,
-          count,
-          Tiles.gradients(scratch, words),
-          (<usize>words.keyBlock) << 2,
-          4,
-          Tiles.keyRows(scratch, words),
-          32,
-          queryPitch,
-          querySums + <usize>first * queryPitch,
-          queryPitch,
-          true,
-        )
+        addQueryGrad(words, scratch, rows, querySums + <usize>first * ((<usize>words.queryPitch) << 2))
       }
     }
   }

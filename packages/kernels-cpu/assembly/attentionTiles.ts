@@ -199,8 +199,75 @@ export function tileProduct(
 }
 
 /**
+ * For every four rows, how many of the keys firstKey … firstKey+count-1 any of them may see (i32 each). Products are
+ * cut there, which halves the work of causal attention inside a tile.
+ */
+export function findOpenKeys(
+  words: AttentionWords,
+  length: i32,
+  first: i32,
+  rows: i32,
+  firstKey: i32,
+  count: i32,
+  open: usize,
+): void {
+  for (let row = 0; row < rows; row += 4) {
+    const most = mostVisibleKeys(words, length, first + row, minI32(4, rows - row))
+    store<i32>(open + <usize>row, max(0, minI32(count, most - firstKey)))
+  }
+}
+
+/** c[rows, keys] = a[rows, depth] × packed keys; cells of keys that no row of a four may see are left as they are. */
+export function scoreProduct(
+  rows: i32,
+  count: i32,
+  depth: i32,
+  a: usize,
+  aRow: usize,
+  packed: usize,
+  c: usize,
+  cRow: usize,
+  open: usize,
+): void {
+  for (let column = 0; column < count; column += 8) {
+    for (let row = 0; row < rows; row += 4) {
+      if (load<i32>(open + <usize>row) <= column) continue
+      const a0 = a + <usize>row * aRow
+      const to = c + <usize>row * cRow + (<usize>column << 2)
+      blockStrided(depth, a0, a0 + aRow, a0 + 2 * aRow, a0 + 3 * aRow, 4, packed, 32, to, cRow, false)
+    }
+    packed += <usize>depth << 5
+  }
+}
+
+/** c[rows, columns] += weights[rows, keys] × b[keys, columns], over the keys that some row of a four may see. */
+export function addWeighted(
+  rows: i32,
+  columns: i32,
+  weights: usize,
+  weightRow: usize,
+  b: usize,
+  bRow: usize,
+  c: usize,
+  cRow: usize,
+  open: usize,
+): void {
+  for (let column = 0; column < columns; column += 8) {
+    for (let row = 0; row < rows; row += 4) {
+      const w0 = weights + <usize>row * weightRow
+      const to = c + <usize>row * cRow + (<usize>column << 2)
+      const depth = load<i32>(open + <usize>row)
+      blockStrided(depth, w0, w0 + weightRow, w0 + 2 * weightRow, w0 + 3 * weightRow, 4, b, bRow, to, cRow, true)
+    }
+    b += 32
+  }
+}
+
+/**
  * Scales the products of one query row with keys firstKey …, adds its mask, and hides what it may not see.
- * Entries from `count` up to `padded` become −Infinity.
+ *
+ * @returns how many leading scores are to be read, a multiple of four: those it may see, then −Infinity. Later ones up
+ * to `padded` are set to 0, the weight that they will have.
  */
 export function finishScores(
   desc: usize,
@@ -213,18 +280,22 @@ export function finishScores(
   count: i32,
   padded: i32,
   visible: i32,
-): void {
+): i32 {
+  const open = max(0, minI32(count, visible - firstKey))
+  const rounded = (open + 3) & ~3
   const scale = f32x4.splat(words.scale)
-  for (let at = 0; at < padded; at += 4) {
-    const to = scores + ((<usize>at) << 2)
+  for (let at = 0; at < rounded; at += 4) {
+    const to = scores + (<usize>at << 2)
     v128.store(to, f32x4.mul(v128.load(to), scale))
   }
+  for (let at = open; at < rounded; at++) store<f32>(scores + (<usize>at << 2), -Infinity)
+  for (let at = rounded; at < padded; at += 4) v128.store(scores + (<usize>at << 2), f32x4.splat(0))
   if (words.maskKind != 0) {
-    const offset = batch * words.maskBatch + head * words.maskHead + query * words.maskRow + firstKey * words.maskColumn
-    applyMask(words, addressAt(desc, words.maskOperand), offset, scores, count)
+    const offset =
+      batch * words.maskBatch + head * words.maskHead + query * words.maskRow + firstKey * words.maskColumn
+    applyMask(words, addressAt(desc, words.maskOperand), offset, scores, open)
   }
-  const open = max(0, minI32(count, visible - firstKey))
-  for (let at = open; at < padded; at++) store<f32>(scores + ((<usize>at) << 2), -Infinity)
+  return rounded
 }
 
 function applyMask(words: AttentionWords, mask: usize, offset: i32, scores: usize, count: i32): void {

@@ -3,25 +3,24 @@ import { madd } from './microkernel'
 
 /**
  * exp of four values: 2ⁿ · p(r) with x = n·ln 2 + r and |r| ≤ ln 2 / 2, ln 2 in two parts so that n·ln 2 is exact.
- * The power of two is applied in two factors, which keeps subnormal results and overflow right. NaN stays NaN.
+ * The power of two is 2 · 2ⁿ⁻¹, so that n = 128 does not overflow early. Results under 2⁻¹²⁵ are 0: arithmetic with
+ * subnormals costs a hundred cycles, and masked scores would meet it all the time. NaN stays NaN.
  */
 export function exp4(value: v128): v128 {
-  const x = f32x4.max(f32x4.min(value, f32x4.splat(89)), f32x4.splat(-104))
+  const x = f32x4.max(f32x4.min(value, f32x4.splat(89)), f32x4.splat(-87))
   const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(1.44269504)))
   let r = madd(n, f32x4.splat(-0.693359375), x)
-  r = madd(n, f32x4.splat(2.1219444e-4), r)
-  let p = f32x4.splat(1.98756915e-4)
+  r = madd(n, f32x4.splat(2.12194440e-4), r)
+  let p = f32x4.splat(1.9875691500e-4)
   p = madd(p, r, f32x4.splat(1.3981999507e-3))
   p = madd(p, r, f32x4.splat(8.3334519073e-3))
   p = madd(p, r, f32x4.splat(4.1665795894e-2))
   p = madd(p, r, f32x4.splat(1.6666665459e-1))
   p = madd(p, r, f32x4.splat(5.0000001201e-1))
   p = f32x4.add(madd(p, f32x4.mul(r, r), r), f32x4.splat(1))
-  const exponent = i32x4.trunc_sat_f32x4_s(n)
-  const half = i32x4.shr_s(exponent, 1)
-  const first = i32x4.shl(i32x4.add(half, i32x4.splat(127)), 23)
-  const second = i32x4.shl(i32x4.add(i32x4.sub(exponent, half), i32x4.splat(127)), 23)
-  return f32x4.mul(f32x4.mul(p, first), second)
+  const half = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(126)), 23)
+  const scaled = f32x4.mul(p, half)
+  return v128.andnot(f32x4.add(scaled, scaled), f32x4.lt(value, f32x4.splat(-86.6)))
 }
 
 /** Natural logarithm: x = 2ᵏ(1 + f), log(1 + f) by the series in s = f / (2 + f). For x > 0 and NaN. */

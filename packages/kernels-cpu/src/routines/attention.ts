@@ -117,8 +117,8 @@ export function planAttention(step: RoutineStep): RoutinePlan {
   const { rowBlock, keyBlock, queryPitch, valuePitch, S } = sizes
   const nanoseconds = (rowBlock * S * (queryPitch + valuePitch)) / MULTIPLY_ADDS_PER_NANOSECOND + rowBlock * S + 200
   const items = sizes.B * sizes.G * sizes.rowBlocks
-  // q rows, packed keys, value rows, scores, output rows, maximum and sum: the layout of assembly/attention.ts.
-  const floats = rowBlock * (queryPitch + keyBlock + valuePitch + 2) + keyBlock * (queryPitch + valuePitch)
+  // q rows, packed keys, value rows, scores, output rows, maximum, sum, open keys: the layout of assembly/attention.ts.
+  const floats = rowBlock * (queryPitch + keyBlock + valuePitch + 3) + keyBlock * (queryPitch + valuePitch)
   return {
     stages: items === 0 ? [] : [{ fn: `attention${step.operands.length}`, items, itemNanoseconds: nanoseconds }],
     words: attentionWords(step, sizes, 3),
@@ -135,8 +135,8 @@ export function planAttentionGrad(step: RoutineStep): RoutinePlan {
   const isOneStage = pairs >= PAIRS_WORTH_ONE_STAGE
   const rows = (H / G) * T
   const deltaBytes = roundUp(4 * B * H * T, 64)
-  // q and dout rows, key rows, packed keys and values, two tiles, sums: the layout of assembly/attentionGrad.ts.
-  const floats = rowBlock * (2 * queryPitch + valuePitch + 2 * keyBlock) + keyBlock * (3 * queryPitch + 2 * valuePitch)
+  // q and dout rows, key rows, packed keys and values, two tiles, sums, open keys: the layout of assembly/attentionGrad.ts.
+  const floats = rowBlock * (2 * queryPitch + valuePitch + 2 * keyBlock + 1) + keyBlock * (3 * queryPitch + 2 * valuePitch)
   return {
     stages: product([B, H]) === 0 ? [] : gradStages(step.operands.length, sizes, isOneStage),
     words: attentionWords(step, sizes, 6),
