@@ -29,6 +29,7 @@ async function main(options: Options, words: Messages): Promise<number> {
   const backend = await openCpu({ threads: options.threads })
   setDefaultBackend(backend)
   try {
+    say(words.engine(backend))
     return await trainAndWrite(options, words)
   } finally {
     await backend.close()
@@ -53,8 +54,18 @@ async function trainAndWrite(options: Options, words: Messages): Promise<number>
   const now = () => performance.now()
   const progress = createProgress({ screen: process.stderr, say: words, env: process.env, now })
   const save = (state: Run) => saveRun(folder, state)
+  await save(begun) // a folder that cannot be written is found out now, not after minutes
   const interrupt = listenForInterrupt(words)
-  const trained = await train(begun, { model, corpus, validate, save, progress, say: words, stop: interrupt.signal, now })
+  const trained = await train(begun, {
+    model,
+    corpus,
+    validate,
+    save,
+    progress,
+    say: words,
+    stop: interrupt.signal,
+    now,
+  })
   await save(trained)
   interrupt.release()
   if (interrupt.signal.aborted) {
@@ -85,11 +96,10 @@ function skippedExamples(skipped: Corpus['skipped'], words: Messages): string {
   return examples.join(', ') + (skipped.length > 3 ? ', …' : '')
 }
 
-function introduce(run: Run, model: ByteModel, corpus: Corpus, { resume, threads }: Options, words: Messages): void {
+function introduce(run: Run, model: ByteModel, corpus: Corpus, { resume }: Options, words: Messages): void {
   const { config, step, total, sha256 } = run.record
   const { num_hidden_layers: layers, hidden_size: width, max_position_embeddings: context } = config
   say(words.model(parameterCount(model).toLocaleString('en'), layers, width, context))
-  say(words.engine('cpu', threads))
   if (resume === undefined) return
   say(words.resuming(resume, step, total))
   if (sha256 !== corpus.sha256) say(words.textChanged)

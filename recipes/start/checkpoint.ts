@@ -73,7 +73,9 @@ export async function loadRun(
   fresh: (record: RunRecord) => { params: Record<string, Tensor>; state: OptimizerState },
 ): Promise<Run> {
   const file = await readFile(join(folder, STATE_FILE)).catch((cause: NodeJS.ErrnoException) => {
-    throw cause.code === 'ENOENT' || cause.code === 'ENOTDIR' ? new Failure((say) => say.noRun(folder), { cause }) : cause
+    throw cause.code === 'ENOENT' || cause.code === 'ENOTDIR'
+      ? new Failure((say) => say.noRun(folder), { cause })
+      : cause
   })
   try {
     const { tensors, metadata } = decodeSafetensors(file)

@@ -97,7 +97,10 @@ async function readTextFiles(paths: readonly string[], root: string): Promise<Te
 }
 
 /** The text of one file without its byte order mark, or why it is none. */
-async function readText(path: string, limit: number): Promise<{ bytes: Uint8Array; cut: boolean } | { reason: SkipReason }> {
+async function readText(
+  path: string,
+  limit: number,
+): Promise<{ bytes: Uint8Array; cut: boolean } | { reason: SkipReason }> {
   // O_NONBLOCK: opening a pipe that nobody writes to would wait for ever
   const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(() => null)
   if (file === null) return { reason: 'unreadable' }

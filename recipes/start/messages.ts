@@ -2,6 +2,13 @@
 
 export type Language = 'en' | 'zh'
 
+/** What the engine says of itself. */
+export interface EngineFacts {
+  readonly name: string
+  readonly threads: number
+  readonly relaxedSimd: boolean
+}
+
 /** Figures of a line of progress, already formatted where they need no words. */
 export interface ProgressFigures {
   readonly step: number
@@ -21,7 +28,7 @@ export interface Messages {
   readonly reason: Readonly<Record<SkipReason, string>>
   readonly cut: (limit: string) => string
   readonly model: (parameters: string, layers: number, width: number, context: number) => string
-  readonly engine: (name: string, threads: number | undefined) => string
+  readonly engine: (engine: EngineFacts) => string
   readonly planned: (steps: number, seconds: number) => string
   readonly progress: (figures: ProgressFigures) => string
   readonly validation: (step: number, bits: string) => string
@@ -72,7 +79,7 @@ export function messagesIn(language: Language): Messages {
 
 const english: Messages = {
   reading: (source) => `Reading ${source}`,
-  ownText: "the documents and source of this repository (your own text: --corpus DIR)",
+  ownText: 'the documents and source of this repository (your own text: --corpus DIR)',
   corpus: (files, bytes, train, heldOut) =>
     `${files} files, ${bytes}: ${train} to learn from, ${heldOut} held out for validation`,
   skipped: (count, examples) => `Skipped ${count} ${count === 1 ? 'file' : 'files'}: ${examples}`,
@@ -85,8 +92,9 @@ const english: Messages = {
   },
   cut: (limit) => `The text is longer than ${limit}; the rest is not read`,
   model: (parameters, layers, width, context) =>
-    `Transformer over bytes: ${parameters} parameters, ${layers} layers of width ${width}, ${context} bytes of context`,
-  engine: (name, threads) => `Engine: ${name}${threads === undefined ? '' : `, ${threads} thread${threads === 1 ? '' : 's'}`}`,
+    `Transformer over bytes: ${parameters} parameters, ${layers} ${layers === 1 ? 'layer' : 'layers'} of width ${width}, ${context} bytes of context`,
+  engine: ({ name, threads, relaxedSimd }) =>
+    `Engine: ${name}, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${relaxedSimd ? 'relaxed' : 'plain'} SIMD`,
   planned: (steps, seconds) => `${steps} steps will take about ${seconds} seconds here`,
   progress: ({ step, total, bitsPerByte, tokensPerSecond, elapsed, left }) =>
     [
@@ -127,7 +135,8 @@ const english: Messages = {
   noRun: (folder) => `No run to resume in ${folder}: it has no train_state.safetensors`,
   brokenRun: (folder, reason) => `The run in ${folder} cannot be read: ${reason}`,
   diverged: (step) => `The loss is no longer a number at step ${step}; nothing was saved since. Try another --seed`,
-  diskFull: (path) => `The disk is full${path === undefined ? '' : ` (${path})`}. Free some space; saved states stay as they were`,
+  diskFull: (path) =>
+    `The disk is full${path === undefined ? '' : ` (${path})`}. Free some space; saved states stay as they were`,
   notAllowed: (path) => `No permission${path === undefined ? '' : ` for ${path}`}. Choose another folder with --out`,
   missing: (path) => `There is no ${path ?? 'such file'}`,
   notAFolder: (path) => `${path ?? 'The path'} is not a folder. Choose another one with --out`,
@@ -175,7 +184,8 @@ const chinese: Messages = {
   cut: (limit) => `文本超过 ${limit}，其余部分不读取`,
   model: (parameters, layers, width, context) =>
     `字节级 Transformer：${parameters} 个参数，${layers} 层，宽度 ${width}，上下文 ${context} 字节`,
-  engine: (name, threads) => `引擎：${name}${threads === undefined ? '' : `，${threads} 线程`}`,
+  engine: ({ name, threads, relaxedSimd }) =>
+    `引擎：${name}，${threads} 线程，${relaxedSimd ? 'relaxed' : '普通'} SIMD`,
   planned: (steps, seconds) => `共 ${steps} 步，本机约需 ${seconds} 秒`,
   progress: ({ step, total, bitsPerByte, tokensPerSecond, elapsed, left }) =>
     [

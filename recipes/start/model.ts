@@ -1,5 +1,15 @@
 /** A small LLaMA over bytes: embedding, blocks of attention and gated feed-forward layers, a head. B batch, T time, V 256 bytes. */
-import { Embedding, type KvCache, Linear, Module, RMSNorm, SelfAttention, SwiGLU, initializers, kvCache } from '@tarazed/nn'
+import {
+  Embedding,
+  type KvCache,
+  Linear,
+  Module,
+  RMSNorm,
+  SelfAttention,
+  SwiGLU,
+  initializers,
+  kvCache,
+} from '@tarazed/nn'
 import { type Tensor, crossEntropy, random, unstack } from '@tarazed/tensor'
 
 /** Every byte is a token. */

@@ -29,7 +29,7 @@ const NUMBER_FLAGS = {
   steps: [1, 10_000_000],
   seconds: [1, 1_000_000],
   seed: [0, Number.MAX_SAFE_INTEGER],
-  threads: [1, 256],
+  threads: [1, 64],
   batch: [1, 4096],
   layers: [1, 64],
   width: [32, 4096],

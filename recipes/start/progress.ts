@@ -20,7 +20,7 @@ export interface Progress {
 
 const LIVE_EVERY_MS = 200
 const PLAIN_EVERY_MS = 5000
-const BAR_CELLS = 24
+const BAR_CELLS = { least: 8, most: 24 }
 
 export interface ProgressOptions {
   readonly screen: Screen
@@ -49,8 +49,9 @@ export function createProgress({ screen, say, env, now }: ProgressOptions): Prog
         return
       }
       const share = figures.total === null ? 0 : Math.min(1, figures.step / figures.total)
-      const text = cutToColumns(words, (screen.columns ?? 80) - BAR_CELLS - 3)
-      line = `${bar(share, colour)} ${text}`
+      const columns = (screen.columns ?? 80) - 2 // a full line would wrap
+      const cells = Math.min(BAR_CELLS.most, Math.max(BAR_CELLS.least, columns - columnsOf(words)))
+      line = `${bar(share, cells, colour)} ${cutToColumns(words, columns - cells)}`
       draw()
     },
     note: (text) => {
@@ -65,19 +66,28 @@ export function createProgress({ screen, say, env, now }: ProgressOptions): Prog
   }
 }
 
-function bar(share: number, colour: boolean): string {
-  const full = Math.round(share * BAR_CELLS)
-  const cells = '█'.repeat(full) + '░'.repeat(BAR_CELLS - full)
-  return colour ? `\x1b[36m${cells}\x1b[0m` : cells
+function bar(share: number, cells: number, colour: boolean): string {
+  const full = Math.round(share * cells)
+  const drawn = '█'.repeat(full) + '░'.repeat(cells - full)
+  return colour ? `\x1b[36m${drawn}\x1b[0m` : drawn
 }
 
-/** The beginning of a text that fits into `columns` of a terminal, where Chinese characters take two. */
+function columnsOf(text: string): number {
+  return [...text].reduce((columns, character) => columns + width(character), 0)
+}
+
+/** Chinese characters take two columns. */
+function width(character: string): number {
+  return character >= '\u2e80' ? 2 : 1
+}
+
+/** The beginning of a text that fits into `columns` of a terminal. */
 export function cutToColumns(text: string, columns: number): string {
-  let width = 0
+  let taken = 0
   let cut = ''
   for (const character of text) {
-    width += character >= '\u2e80' ? 2 : 1
-    if (width > columns) break
+    taken += width(character)
+    if (taken > columns) break
     cut += character
   }
   return cut

@@ -42,7 +42,10 @@ export function newRun(options: Options, corpus: Corpus, corpusPath: string | nu
 /** A saved run. `--steps` gives it a new end, `--seconds` so much more time. */
 export async function resumedRun(folder: string, options: Options): Promise<{ run: Run; model: ByteModel }> {
   const saved = await loadRun(folder, (record) => firstTensors(modelOf(record.config, record.seed), record))
-  return { run: { ...saved, record: withNewEnd(saved.record, options) }, model: modelOf(saved.record.config, saved.record.seed) }
+  return {
+    run: { ...saved, record: withNewEnd(saved.record, options) },
+    model: modelOf(saved.record.config, saved.record.seed),
+  }
 }
 
 function withNewEnd(record: RunRecord, { steps, seconds }: Options): RunRecord {

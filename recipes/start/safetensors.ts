@@ -55,7 +55,9 @@ export function decodeSafetensors(file: Uint8Array): {
   for (const [name, entry] of Object.entries(entries as Header)) {
     const [start, end] = entry?.data_offsets ?? []
     if (!(start >= 0 && start <= end && dataStart + end <= file.length))
-      throw new SafetensorsError(`${name} lies at bytes ${start} to ${end} of ${file.length - dataStart}: it was cut off`)
+      throw new SafetensorsError(
+        `${name} lies at bytes ${start} to ${end} of ${file.length - dataStart}: it was cut off`,
+      )
     const bytes = file.slice(dataStart + start, dataStart + end)
     tensors[name] = { dtype: entry.dtype, shape: entry.shape, bytes }
   }
@@ -65,7 +67,8 @@ export function decodeSafetensors(file: Uint8Array): {
 function parsedHeader(bytes: Uint8Array): Record<string, unknown> {
   try {
     const header: unknown = JSON.parse(new TextDecoder().decode(bytes))
-    if (header !== null && typeof header === 'object' && !Array.isArray(header)) return header as Record<string, unknown>
+    if (header !== null && typeof header === 'object' && !Array.isArray(header))
+      return header as Record<string, unknown>
   } catch {
     // told below, like a header that is no object
   }

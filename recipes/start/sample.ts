@@ -57,6 +57,5 @@ export async function* readableText(bytes: AsyncIterable<number>): AsyncGenerato
 }
 
 function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex -- escape sequences would reach the terminal
   return text.replaceAll('\0', '\n').replace(/[\u0001-\u0008\u000b-\u001f\u007f-\u009f]/g, '\ufffd')
 }

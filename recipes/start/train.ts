@@ -34,12 +34,17 @@ function compileStep(model: ByteModel, warmup: number) {
 }
 
 /** Held-out bits per byte of a model with given parameters, on the same windows every time. */
-export function createValidation(model: ByteModel, heldOut: Uint8Array, { rows, length }: { rows: number; length: number }) {
+export function createValidation(
+  model: ByteModel,
+  heldOut: Uint8Array,
+  { rows, length }: { rows: number; length: number },
+) {
   const windows = heldOutWindows(heldOut, { rows, length, most: HELD_OUT_WINDOWS })
   const loss = compile((params: Run['params'], batch: Tensor) => model.with(params).loss(batch))
   return async (params: Run['params']): Promise<number> => {
     const nats = []
-    for (const values of windows) nats.push(await (await loss(params, tensor(values, { shape: [rows, length] }))).item())
+    for (const values of windows)
+      nats.push(await (await loss(params, tensor(values, { shape: [rows, length] }))).item())
     return bits(mean(nats))
   }
 }
@@ -71,12 +76,17 @@ export async function train(start: Run, options: TrainingOptions): Promise<Run> 
   while (!isDone(run) && !stop.aborted) {
     const values = trainingWindows(corpus.train, { seed, step: run.record.step, rows: batch, length })
     const windows = tensor(values, { shape: [batch, length] })
-    const { loss, params, state } = await step(run.params, run.state, windows, scalar(run.record.total ?? UNKNOWN_TOTAL))
+    const { loss, params, state } = await step(
+      run.params,
+      run.state,
+      windows,
+      scalar(run.record.total ?? UNKNOWN_TOTAL),
+    )
     losses.push(loss)
     pace.tick()
     run = { params, state, record: { ...run.record, step: run.record.step + 1, trainedMs: now() - beganAt } }
 
-    if (run.record.total === null && pace.settled()) {
+    if (run.record.total === null && pace.timedMs() >= timingMs(run)) {
       run = planned(run, pace.stepMs())
       progress.note(say.planned(run.record.total as number, Math.round(run.record.seconds as number)))
     }
@@ -109,9 +119,17 @@ function validationDue({ record }: Run): boolean {
   return total !== null && step < total && step % Math.ceil(total / VALIDATIONS) === 0
 }
 
+/** Share of the time that goes to validation and saving. */
+const OVERHEAD = 0.04
+
+/** How long to time steps before planning with them: they get faster while the machine warms up. */
+function timingMs({ record }: Run): number {
+  return Math.min(3000, (record.seconds as number) * 200)
+}
+
 /** How many steps fit into the seconds that are left. */
 function planned(run: Run, stepMs: number): Run {
-  const leftMs = (run.record.seconds as number) * 1000 - run.record.trainedMs
+  const leftMs = ((run.record.seconds as number) * 1000 - run.record.trainedMs) * (1 - OVERHEAD)
   const total = run.record.step + Math.max(1, Math.floor(leftMs / stepMs))
   return { ...run, record: { ...run.record, total } }
 }
@@ -139,27 +157,33 @@ async function meanBits(losses: readonly Tensor[], run: Run): Promise<number> {
 
 interface Pace {
   tick(): void
-  /** Whether enough steps were timed to plan with. */
-  settled(): boolean
-  /** Milliseconds of a step lately; NaN before the second timed step. */
+  /** How long steps have been timed. */
+  timedMs(): number
+  /** Milliseconds of a step, mostly of the last seconds; NaN before the first timed step. */
   stepMs(): number
 }
 
 /** Steps that are not timed: they trace, compile and warm up. */
 const UNTIMED_STEPS = 2
+/** After this time a step counts a third. */
+const PACE_MEMORY_MS = 10_000
 
-/** Times the last steps. */
 function createPace(now: () => number): Pace {
-  let ticks: number[] = []
-  let count = 0
-  const stepMs = () => (ticks.length < 2 ? NaN : (ticks[ticks.length - 1] - ticks[0]) / (ticks.length - 1))
+  let [ticks, first, last] = [0, 0, 0]
+  let [steps, time] = [0, 0] // both forgotten at the same rate
   return {
     tick: () => {
-      if (++count <= UNTIMED_STEPS) return
-      ticks = [...ticks.slice(-49), now()]
+      const at = now()
+      if (++ticks === UNTIMED_STEPS) first = at
+      if (ticks > UNTIMED_STEPS) {
+        const kept = Math.exp((last - at) / PACE_MEMORY_MS)
+        steps = steps * kept + 1
+        time = time * kept + (at - last)
+      }
+      last = at
     },
-    settled: () => ticks.length > 20 || (ticks.length > 4 && ticks[ticks.length - 1] - ticks[0] > 3000),
-    stepMs,
+    timedMs: () => (ticks > UNTIMED_STEPS ? last - first : 0),
+    stepMs: () => time / steps,
   }
 }
 

@@ -62,7 +62,10 @@ interface Fans {
   readonly fanOut: number
 }
 
-function byFans<Options>(initializer: (options: Options) => Initializer, options: (fans: Fans) => Options): Initializer {
+function byFans<Options>(
+  initializer: (options: Options) => Initializer,
+  options: (fans: Fans) => Options,
+): Initializer {
   return (key, shape, dtype) => initializer(options(fansOf(shape)))(key, shape, dtype)
 }
 

@@ -42,7 +42,9 @@ export interface CachedKeys {
  */
 export function appendToken(cache: KvCache, k: Tensor, v: Tensor, position: Tensor): CachedKeys {
   if (k.shape[2] !== 1)
-    throw new ArgumentError(`appendToken: takes one token at a time, got k [${k.shape.join(', ')}]; axis 2 counts tokens`)
+    throw new ArgumentError(
+      `appendToken: takes one token at a time, got k [${k.shape.join(', ')}]; axis 2 counts tokens`,
+    )
   const capacity = cache.k.shape[2]
   const starts = [0, 0, rem(position, capacity), 0]
   return {

@@ -55,7 +55,10 @@ export function klDivergence(logQ: Tensor, logP: Tensor, { reduction = 'mean' }:
  * @returns [...], the last axis dropped
  */
 export function cosineSimilarity(a: Tensor, b: Tensor, { eps = 1e-8 }: { readonly eps?: number } = {}): Tensor {
-  const norms = a.norm({ axes: -1 }).maximum(eps).mul(b.norm({ axes: -1 }).maximum(eps))
+  const norms = a
+    .norm({ axes: -1 })
+    .maximum(eps)
+    .mul(b.norm({ axes: -1 }).maximum(eps))
   return a.mul(b).sum({ axes: -1 }).div(norms)
 }
 

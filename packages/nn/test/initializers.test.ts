@@ -37,7 +37,11 @@ describe('initializers', () => {
 
   it('zeros, ones and constant are what they say', () => {
     const { zeros, ones, constant } = initializers
-    expect([zeros(), ones(), constant(0.5)].map((initializer) => values(initializer(key, [1])))).toEqual([[0], [1], [0.5]])
+    expect([zeros(), ones(), constant(0.5)].map((initializer) => values(initializer(key, [1])))).toEqual([
+      [0],
+      [1],
+      [0.5],
+    ])
   })
 
   it('refuse fans of a vector', () => {

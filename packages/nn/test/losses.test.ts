@@ -13,7 +13,9 @@ describe('losses', () => {
   })
 
   it('huber is quadratic inside delta and linear outside, without a step', () => {
-    expect(values(huber(tensor([0.5, 2, 3]), tensor([0, 0, 0]), { delta: 2, reduction: 'none' }))).toEqual([0.125, 2, 4])
+    expect(values(huber(tensor([0.5, 2, 3]), tensor([0, 0, 0]), { delta: 2, reduction: 'none' }))).toEqual([
+      0.125, 2, 4,
+    ])
   })
 
   it('binaryCrossEntropy is the log-likelihood of a coin, for huge logits too', () => {

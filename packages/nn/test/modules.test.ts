@@ -107,7 +107,8 @@ describe('layers', () => {
     for (const row of rows(RMSNorm.init({ features: 4, eps: 0 }).forward(x)))
       expect(row.reduce((a, b) => a + b * b, 0) / 4).toBeCloseTo(1, 5)
     const groups = GroupNorm.init({ groups: 2, channels: 4, eps: 0 }).forward(x)
-    for (const row of rows(groups)) expect([row[0] + row[1], row[2] + row[3]].map(Math.abs).every((s) => s < 1e-5)).toBe(true)
+    for (const row of rows(groups))
+      expect([row[0] + row[1], row[2] + row[3]].map(Math.abs).every((s) => s < 1e-5)).toBe(true)
   })
 
   it('Conv2d has the weight and output shapes of torch', () => {

@@ -1,6 +1,14 @@
 import { ArgumentError, type Tensor, cast, scalar, tensor, valueAndGrad } from '@tarazed/tensor'
 import { describe, expect, it } from 'vitest'
-import { accumulateGradients, clipByGlobalNorm, clipByValue, ema, globalNorm, keepIf, lossScaling } from '../src/optim/index.js'
+import {
+  accumulateGradients,
+  clipByGlobalNorm,
+  clipByValue,
+  ema,
+  globalNorm,
+  keepIf,
+  lossScaling,
+} from '../src/optim/index.js'
 import { settled, value, values } from './values.js'
 
 describe('clipping', () => {

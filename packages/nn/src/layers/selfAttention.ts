@@ -1,4 +1,13 @@
-import { ArgumentError, type DType, type Tensor, arange, random, rope, scaledDotProductAttention, unstack } from '@tarazed/tensor'
+import {
+  ArgumentError,
+  type DType,
+  type Tensor,
+  arange,
+  random,
+  rope,
+  scaledDotProductAttention,
+  unstack,
+} from '@tarazed/tensor'
 import type { Initializer } from '../initializers.js'
 import { type KvCache, appendToken } from '../kvCache.js'
 import { Module } from '../module.js'

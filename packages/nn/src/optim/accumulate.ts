@@ -1,5 +1,15 @@
 /** Gradients of a batch that is too large to hold: a part at a time. */
-import { ArgumentError, type Tensor, cast, flattenTree, mapTree, scalar, scan, valueAndGrad, zeros } from '@tarazed/tensor'
+import {
+  ArgumentError,
+  type Tensor,
+  cast,
+  flattenTree,
+  mapTree,
+  scalar,
+  scan,
+  valueAndGrad,
+  zeros,
+} from '@tarazed/tensor'
 import { zipTree } from '../zipTree.js'
 
 /**

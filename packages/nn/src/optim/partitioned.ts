@@ -26,7 +26,10 @@ export function partitioned(
       const values = namedLeaves('partitioned', params).map(([name]) => byName[name])
       return {
         params: flattenTree(params).def.build(values) as typeof params,
-        state: joined(mapRecord(updates, (update) => update.state), state.step.add(1)),
+        state: joined(
+          mapRecord(updates, (update) => update.state),
+          state.step.add(1),
+        ),
       }
     },
   }

@@ -34,7 +34,12 @@ export function sgd({
   const share = ({ t, lr }: UpdateClock) => ({
     lr,
     // 1 in the first update, 1 - dampening afterwards
-    gain: dampening === 0 ? undefined : cast(t.equal(1), 'f32').mul(dampening).add(1 - dampening),
+    gain:
+      dampening === 0
+        ? undefined
+        : cast(t.equal(1), 'f32')
+            .mul(dampening)
+            .add(1 - dampening),
   })
   type Shared = ReturnType<typeof share>
 
