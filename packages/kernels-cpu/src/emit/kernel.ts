@@ -4,9 +4,12 @@ import { emitColumns } from './columns.js'
 import type { Kernel } from './kernelContext.js'
 import { normalise, permute } from './normalise.js'
 import { emitRows } from './rows.js'
+import { crossAxis, emitTiles } from './tiles.js'
 
 export function emitKernel(original: FusedStep, relaxed: boolean): Kernel {
   const step = normalise(original)
+  const cross = crossAxis(step)
+  if (cross !== undefined) return emitTiles(step, relaxed, cross)
   const axis = columnAxis(step)
   if (axis === undefined) return emitRows(step, relaxed)
   const others = step.outer.map((_, k) => k).filter((k) => k !== axis)

@@ -112,8 +112,7 @@ function releaseLanes(code: Code, lanes: Lanes): void {
 }
 
 /** Pushes the address of lane 0 (of all lanes, with `offsets`) and returns the static part for the instruction. */
-function pushAddress(scope: Scope, lanes: Lanes): number {
-  const { context, position } = scope
+function pushAddress(context: KernelContext, position: Position, lanes: Lanes): number {
   const { code } = context
   const row =
     lanes.access.gathered.length > 0
@@ -153,18 +152,25 @@ function width(bytes: number): 1 | 2 | 4 {
   return bytes as 1 | 2 | 4
 }
 
+/** Pushes four neighbours along an axis with stride 1, whatever the vector axis is: plain 32-bit elements, no guard. */
+export function loadVector(context: KernelContext, expr: LoadExpr, position: Position): void {
+  const { operand, dtype, access } = expr
+  const lanes: Lanes = { operand, dtype, bytes: dtypeBytes(dtype), stride: 1, access }
+  context.code.simdMemory('load', pushAddress(context, position, lanes))
+}
+
 /** Pushes the packed elements of all lanes of the position. */
 function pushLanes(scope: Scope, lanes: Lanes): void {
   const { code } = scope.context
   if (lanes.offsets === undefined && lanes.stride === 0) {
-    return code.simdMemory(SPLAT_LOAD[width(lanes.bytes)], pushAddress(scope, lanes))
+    return code.simdMemory(SPLAT_LOAD[width(lanes.bytes)], pushAddress(scope.context, scope.position, lanes))
   }
   if (lanes.offsets === undefined && lanes.stride === 1) return pushContiguous(scope, lanes)
   if (lanes.offsets === undefined && lanes.stride === -1 && lanes.bytes === 4 && scope.position.lanes === 4) {
     return pushReversed(scope, lanes)
   }
   withLocal(code, I32, (address) => {
-    const constant = pushAddress(scope, lanes)
+    const constant = pushAddress(scope.context, scope.position, lanes)
     code.intWith('add', constant)
     code.set(address)
     code.splatBits(0)
@@ -193,7 +199,7 @@ function pushOneLane(scope: Scope, lanes: Lanes, address: number, lane: number):
 function pushContiguous(scope: Scope, lanes: Lanes): void {
   const { code } = scope.context
   const total = scope.position.lanes * lanes.bytes
-  const constant = pushAddress(scope, lanes)
+  const constant = pushAddress(scope.context, scope.position, lanes)
   if (total === 16) return code.simdMemory('load', constant)
   if (total === 8) return code.simdMemory('load64Zero', constant)
   if (total === 4) return code.simdMemory('load32Zero', constant)
@@ -225,7 +231,7 @@ function pushFirstPiece(code: Code, address: number, constant: number, total: nu
 
 function pushReversed(scope: Scope, lanes: Lanes): void {
   const { code } = scope.context
-  code.intWith('add', pushAddress(scope, lanes) - 12)
+  code.intWith('add', pushAddress(scope.context, scope.position, lanes) - 12)
   code.simdMemory('load', 0)
   withLocal(code, V128, (vector) => {
     code.tee(vector)
@@ -245,7 +251,7 @@ function pushLaneGuarded(scope: Scope, lanes: Lanes, guard: number): void {
   pushLanes(scope, lanes)
   code.else()
   withLocal(code, I32, (address) => {
-    const constant = pushAddress(scope, lanes)
+    const constant = pushAddress(scope.context, scope.position, lanes)
     code.intWith('add', constant)
     code.set(address)
     const packed = code.allocate(V128)
@@ -284,7 +290,7 @@ export function storeValue(scope: Scope, store: Store, value: number): void {
 
 function storeFirst(scope: Scope, lanes: Lanes, packed: number): void {
   const { code } = scope.context
-  const constant = pushAddress(scope, lanes)
+  const constant = pushAddress(scope.context, scope.position, lanes)
   code.get(packed)
   code.simdMemory(LANE_STORE[width(lanes.bytes)], constant, 0)
 }
@@ -292,7 +298,7 @@ function storeFirst(scope: Scope, lanes: Lanes, packed: number): void {
 function storeContiguous(scope: Scope, lanes: Lanes, packed: number): void {
   const { code } = scope.context
   const total = scope.position.lanes * lanes.bytes
-  const constant = pushAddress(scope, lanes)
+  const constant = pushAddress(scope.context, scope.position, lanes)
   if (total === 16) {
     code.get(packed)
     return code.simdMemory('store', constant)
@@ -318,7 +324,7 @@ function storeContiguous(scope: Scope, lanes: Lanes, packed: number): void {
 function storeLanes(scope: Scope, lanes: Lanes, packed: number): void {
   const { code } = scope.context
   withLocal(code, I32, (address) => {
-    code.intWith('add', pushAddress(scope, lanes))
+    code.intWith('add', pushAddress(scope.context, scope.position, lanes))
     code.set(address)
     for (let lane = 0; lane < scope.position.lanes; lane++) {
       code.get(address)
