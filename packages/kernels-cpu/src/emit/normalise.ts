@@ -7,9 +7,22 @@ import { lowerMath, type Access, type Expr, type FusedStep } from '@tarazed/tens
 import { accessesOf, mapAccesses, shareAndPrune } from './rewrite.js'
 
 export function normalise(step: FusedStep): FusedStep {
-  const lowered = shareAndPrune(lowerMath(step))
+  const lowered = shareAndPrune(skipRounding(lowerMath(step)))
   if (!isPointwise(lowered)) return mergeAxes(dropUnitAxes(lowered, false), 1)
   return mergeAxes(orderAxes(mergeAxes(dropUnitAxes(lowered, true), 0)), 0)
+}
+
+/**
+ * Stores to f16, i8 and u8 round or wrap by themselves, so the rounding of the value just before is left out. bf16 is
+ * cut when it is stored and keeps its rounding.
+ */
+function skipRounding(step: FusedStep): FusedStep {
+  const stores = step.stores.map((store) => {
+    const value = step.exprs[store.value]
+    const repeats = value.op === 'round' && value.to === store.dtype && value.to !== 'bf16'
+    return repeats ? { ...store, value: value.args[0] } : store
+  })
+  return { ...step, stores }
 }
 
 /** No reductions and no row stores: any axis may be the inner one. */

@@ -12,19 +12,6 @@ export function unsigned(value: number): number[] {
   return bytes
 }
 
-/** Signed LEB128 of a 32-bit integer. */
-export function signed(value: number): number[] {
-  const bytes: number[] = []
-  let rest = value | 0
-  for (;;) {
-    const low = rest & 0x7f
-    rest >>= 7
-    const done = (rest === 0 && (low & 0x40) === 0) || (rest === -1 && (low & 0x40) !== 0)
-    bytes.push(done ? low : low | 0x80)
-    if (done) return bytes
-  }
-}
-
 /** A length followed by UTF-8 text. */
 export function name(text: string): number[] {
   const bytes = [...new TextEncoder().encode(text)]

@@ -1,5 +1,5 @@
 /** Builds the body of one WebAssembly function. */
-import { floatBits, signed, unsigned, word } from './bytes.js'
+import { floatBits, unsigned, word } from './bytes.js'
 import { ATOMIC, I32, INT, SIMD, V128, VOID, type ValueType } from './opcodes.js'
 
 /** Position of a block in the nesting; `branch` turns it into a relative depth. */
@@ -7,7 +7,8 @@ export type Label = number
 
 /** A function body under construction. Locals come from pools, so that short-lived ones share an index. */
 export class Code {
-  readonly #bytes: number[] = []
+  #bytes = new Uint8Array(1024)
+  #length = 0
   readonly #locals: ValueType[] = []
   readonly #free = new Map<ValueType, number[]>()
   readonly #constants = new Map<number, number>()
@@ -31,20 +32,54 @@ export class Code {
     else this.#free.set(type, [local])
   }
 
+  /** One byte of the body. */
+  byte(value: number): void {
+    if (this.#length === this.#bytes.length) {
+      const grown = new Uint8Array(2 * this.#length)
+      grown.set(this.#bytes)
+      this.#bytes = grown
+    }
+    this.#bytes[this.#length++] = value
+  }
+
   emit(...bytes: number[]): void {
-    for (const byte of bytes) this.#bytes.push(byte)
+    for (const value of bytes) this.byte(value)
+  }
+
+  #unsigned(value: number): void {
+    let rest = value >>> 0
+    while (rest > 0x7f) {
+      this.byte((rest & 0x7f) | 0x80)
+      rest >>>= 7
+    }
+    this.byte(rest)
+  }
+
+  #signed(value: number): void {
+    let rest = value | 0
+    while (rest < -64 || rest > 63) {
+      this.byte((rest & 0x7f) | 0x80)
+      rest >>= 7
+    }
+    this.byte(rest & 0x7f)
+  }
+
+  /** An instruction of one byte with an index or offset behind it. */
+  #indexed(op: number, index: number): void {
+    this.byte(op)
+    this.#unsigned(index)
   }
 
   get(local: number): void {
-    this.emit(0x20, ...unsigned(local))
+    this.#indexed(0x20, local)
   }
 
   set(local: number): void {
-    this.emit(0x21, ...unsigned(local))
+    this.#indexed(0x21, local)
   }
 
   tee(local: number): void {
-    this.emit(0x22, ...unsigned(local))
+    this.#indexed(0x22, local)
   }
 
   drop(): void {
@@ -52,11 +87,12 @@ export class Code {
   }
 
   i32(value: number): void {
-    this.emit(0x41, ...signed(value))
+    this.byte(0x41)
+    this.#signed(value)
   }
 
   int(op: keyof typeof INT): void {
-    this.emit(INT[op])
+    this.byte(INT[op])
   }
 
   /** A binary integer instruction with a constant on the right; nothing where it changes nothing. */
@@ -72,19 +108,22 @@ export class Code {
   }
 
   i32Load(offset: number): void {
-    this.emit(0x28, 2, ...unsigned(offset))
+    this.byte(0x28)
+    this.#indexed(2, offset)
   }
 
   i32Store(offset: number): void {
-    this.emit(0x36, 2, ...unsigned(offset))
+    this.byte(0x36)
+    this.#indexed(2, offset)
   }
 
   f64Store(offset: number): void {
-    this.emit(0x39, 3, ...unsigned(offset))
+    this.byte(0x39)
+    this.#indexed(3, offset)
   }
 
   simd(op: keyof typeof SIMD): void {
-    this.emit(0xfd, ...unsigned(SIMD[op]))
+    this.#indexed(0xfd, SIMD[op])
   }
 
   simdLane(op: 'i32Extract' | 'i32Replace' | 'f32Extract', lane: number): void {
@@ -95,8 +134,8 @@ export class Code {
   /** A SIMD load or store; alignment is declared as one byte since views may start anywhere. */
   simdMemory(op: keyof typeof SIMD, offset: number, lane?: number): void {
     this.simd(op)
-    this.emit(0, ...unsigned(offset))
-    if (lane !== undefined) this.emit(lane)
+    this.#indexed(0, offset)
+    if (lane !== undefined) this.byte(lane)
   }
 
   /**
@@ -134,7 +173,9 @@ export class Code {
   }
 
   atomic(op: keyof typeof ATOMIC, offset = 0): void {
-    this.emit(0xfe, ATOMIC[op], 2, ...unsigned(offset))
+    this.byte(0xfe)
+    this.byte(ATOMIC[op])
+    this.#indexed(2, offset)
   }
 
   block(type: ValueType | typeof VOID = VOID): Label {
@@ -162,11 +203,11 @@ export class Code {
   }
 
   branch(label: Label): void {
-    this.emit(0x0c, ...unsigned(this.#depth - 1 - label))
+    this.#indexed(0x0c, this.#depth - 1 - label)
   }
 
   branchIf(label: Label): void {
-    this.emit(0x0d, ...unsigned(this.#depth - 1 - label))
+    this.#indexed(0x0d, this.#depth - 1 - label)
   }
 
   return(): void {
@@ -174,7 +215,7 @@ export class Code {
   }
 
   call(functionIndex: number): void {
-    this.emit(0x10, ...unsigned(functionIndex))
+    this.#indexed(0x10, functionIndex)
   }
 
   callIndirect(typeIndex: number): void {
@@ -214,7 +255,12 @@ export class Code {
       count++
       i = end
     }
-    return Uint8Array.from([...unsigned(count), ...groups].concat(this.#constantCode(), this.#bytes, 0x0b))
+    const head = [...unsigned(count), ...groups, ...this.#constantCode()]
+    const body = new Uint8Array(head.length + this.#length + 1)
+    body.set(head)
+    body.set(this.#bytes.subarray(0, this.#length), head.length)
+    body[body.length - 1] = 0x0b
+    return body
   }
 
   #constantCode(): number[] {
