@@ -246,7 +246,14 @@ export type {
   VarianceOptions,
 } from './ops/index.js'
 export * as random from './random/index.js'
+export { quantWeight } from './ops/quantWeight.js'
+export { dequantize, quantize } from './quant.js'
+export type { QuantizedArrays } from './quant.js'
+export { QUANT_FORMATS } from './program/quant.js'
+export type { QuantFormat } from './program/quant.js'
 export { bytes, data, item, toArray } from './runtime/read.js'
+export { fromNpy, fromNpz, toNpy, toNpz } from './runtime/npyTensors.js'
+export { NpyError } from './io/npy.js'
 export { dispose } from './runtime/dispose.js'
 export { explain } from './runtime/explain.js'
 

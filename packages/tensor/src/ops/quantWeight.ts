@@ -1,0 +1,18 @@
+/** Quantised arrays as tensors. */
+import type { QuantizedArrays } from '../quant.js'
+import { fromBytes } from './create.js'
+import type { QuantWeight } from './matmul.js'
+
+/** The tensors of a quantised weight: what `quantMatmul` takes. Copies the arrays. */
+export function quantWeight({ format, shape: [N, K], group, packed, scale, zero }: QuantizedArrays): QuantWeight {
+  const bytesOf = (array: ArrayBufferView): Uint8Array =>
+    new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
+  const columns = format === 'int8' ? K : K / 2
+  return {
+    format,
+    group,
+    packed: fromBytes(bytesOf(packed), { shape: [N, columns], dtype: format === 'int8' ? 'i8' : 'u8' }),
+    scale: fromBytes(bytesOf(scale), { shape: [N, K / group], dtype: 'f32' }),
+    ...(zero === undefined ? {} : { zero: fromBytes(bytesOf(zero), { shape: [N, K / group], dtype: 'u8' }) }),
+  }
+}
