@@ -1,0 +1,19 @@
+/** Our own engine: one function per bench. */
+import type { Measure } from '../../bench.js'
+import { measureDecodeInt4 } from './decodeInt4.js'
+import { measureDispatch } from './dispatch.js'
+import { measureElementwise } from './elementwise.js'
+import { measureGpt } from './gpt.js'
+import { measureMatmul } from './matmul.js'
+import { measureMemory } from './memory.js'
+import { measureMlp } from './mlp.js'
+
+export const measures: Readonly<Record<string, Measure>> = {
+  matmul: measureMatmul,
+  elementwise: measureElementwise,
+  mlp: measureMlp,
+  gpt: measureGpt,
+  dispatch: measureDispatch,
+  memory: measureMemory,
+  'decode-int4': measureDecodeInt4,
+}

@@ -1,0 +1,90 @@
+/** Runs a bench: every engine in a process of its own, the processes one after the other, twice, best of both. */
+import { spawn } from 'node:child_process'
+import { cpus } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import type { Bench, Engine, Measurements, Result, Row, RowFigures, RowSpec } from './bench.js'
+
+const CHILD = fileURLToPath(new URL('./child.ts', import.meta.url))
+/** An engine that says nothing for this long is given up. */
+const TIMEOUT_MS = 240_000
+
+export interface RunOptions {
+  readonly repeats: number
+  readonly progress: (text: string) => void
+}
+
+export async function runBench(bench: Bench, options: RunOptions): Promise<Result> {
+  const engines = new Map<string, Engine>()
+  for (const row of bench.rows) for (const engine of [row.ours, ...row.peers]) engines.set(engine.name, engine)
+  const found = new Map<string, Measurements>()
+  for (let repeat = 0; repeat < options.repeats; repeat++) {
+    for (const engine of engines.values()) {
+      options.progress(`${bench.name}: ${engine.name} (${repeat + 1}/${options.repeats})`)
+      const measured = await measureIn(engine, bench.name)
+      found.set(engine.name, merge(found.get(engine.name), measured, bench))
+    }
+  }
+  return { name: bench.name, machine: machine(), rows: bench.rows.map((row) => makeRow(row, found)) }
+}
+
+/** The better of two measurements, case by case. */
+function merge(before: Measurements | undefined, now: Measurements, bench: Bench): Measurements {
+  if (before === undefined) return now
+  const merged: Record<string, Measurements[string]> = { ...now }
+  for (const [name, value] of Object.entries(before)) {
+    const other = merged[name]
+    if (typeof value !== 'number') continue
+    if (typeof other !== 'number') merged[name] = value
+    else merged[name] = lowerIsBetter(bench, name) ? Math.min(value, other) : Math.max(value, other)
+  }
+  return merged
+}
+
+function lowerIsBetter(bench: Bench, name: string): boolean {
+  return bench.rows.some((row) => row.case === name && row.better === 'lower')
+}
+
+function measureIn(engine: Engine, bench: string): Promise<Measurements> {
+  const { nodeFlags = [], ...options } = engine.options
+  const args = [...nodeFlags, '--import', 'tsx', '--conditions=@tarazed/source', '--expose-gc', CHILD, engine.module, bench, JSON.stringify(options)]
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    let errors = ''
+    const timer = setTimeout(() => child.kill(), TIMEOUT_MS)
+    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+    child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()))
+    child.on('close', (code) => {
+      clearTimeout(timer)
+      const line = output.split('\n').find((candidate) => candidate.startsWith('RESULT '))
+      if (line !== undefined) return resolve(JSON.parse(line.slice('RESULT '.length)) as Measurements)
+      const reason = errors.split('\n').find((text) => /Error/.test(text)) ?? `the process ended with code ${code}`
+      resolve({ '*': { reason: reason.trim() } })
+    })
+  })
+}
+
+function makeRow(spec: RowSpec, found: ReadonlyMap<string, Measurements>): Row {
+  const mine = found.get(spec.ours.name) ?? {}
+  const ours = mine[spec.case] ?? mine['*']
+  const peers: Record<string, number | string> = {}
+  const ratios: Record<string, number> = {}
+  for (const peer of spec.peers) {
+    const measured = found.get(peer.name) ?? {}
+    const value = measured[spec.case] ?? measured['*'] ?? { reason: 'no such case' }
+    peers[peer.name] = typeof value === 'number' ? value : value.reason
+    if (typeof value === 'number' && typeof ours === 'number') ratios[peer.name] = spec.better === 'higher' ? ours / value : value / ours
+  }
+  const base = { case: spec.label ?? spec.case, unit: spec.unit, peers, bar: spec.bars?.map((bar) => bar.text).join(', ') ?? null }
+  if (typeof ours !== 'number') return { ...base, ours: null, ratio: null, ceiling: null, ok: spec.bars === undefined ? null : false, reason: ours?.reason ?? 'not measured' }
+  const ceiling = spec.ceiling === undefined ? null : mine[spec.ceiling]
+  const share = typeof ceiling === 'number' ? ours / ceiling : null
+  const best = Object.values(ratios)
+  const ratio = best.length === 0 ? null : Math.min(...best)
+  const figures: RowFigures = { ours, peers: ratios, ratio, share }
+  return { ...base, ours, ratio, ceiling: share, ok: spec.bars === undefined ? null : spec.bars.every((bar) => bar.met(figures)) }
+}
+
+function machine(): string {
+  return `${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${cpus().length} cores, Node ${process.versions.node}`
+}
