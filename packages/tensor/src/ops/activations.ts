@@ -10,17 +10,22 @@ function decay(x: Tensor): Tensor {
   return unary('exp', select(isLess(x, 0), x, unary('neg', x)))
 }
 
+/** t = exp(-|x|) and 1 / (1 + t): what the logistic function and its derivative share, with their only division. */
+function logisticParts(x: Tensor): { t: Tensor; r: Tensor } {
+  const t = decay(x)
+  return { t, r: over(1, plus(t, 1)) }
+}
+
 /** 1 / (1 + e⁻ˣ). */
 function logistic(x: Tensor): Tensor {
-  const t = decay(x)
-  return over(choose(isLess(x, 0), t, 1), plus(t, 1))
+  const { t, r } = logisticParts(x)
+  return select(isLess(x, 0), times(t, r), r)
 }
 
 /** The derivative of `logistic`: even in x, accurate in both tails where s(1 - s) cancels. */
 function logisticSlope(x: Tensor): Tensor {
-  const t = decay(x)
-  const base = plus(t, 1)
-  return over(t, times(base, base))
+  const { t, r } = logisticParts(x)
+  return times(times(t, r), r)
 }
 
 /** 1 / (1 + e⁻ˣ). */

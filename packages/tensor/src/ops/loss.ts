@@ -14,7 +14,7 @@ export interface CrossEntropyOptions {
   readonly labelSmoothing?: number
   /** Weight of lse², which keeps logits near 0. Default 0. */
   readonly zLoss?: number
-  /** `mean` divides by the number of rows that are not ignored. Default mean. */
+  /** `mean` divides by the number of rows that are not ignored (NaN when all are). Default mean. */
   readonly reduction?: 'mean' | 'sum' | 'none'
 }
 

@@ -16,7 +16,9 @@ function exponentials(x: Tensor, axis: number): { shifted: Tensor; weights: Tens
 
 function softmaxOf(x: Tensor, axis: number): Tensor {
   const { weights } = exponentials(x, axis)
-  return binary('div', weights, reduceAndSpread('sum', weights, [axis]))
+  // One division a row instead of one an element, for half a unit in the last place.
+  const scale = over(1, reduceOver('sum', weights, [axis]))
+  return times(weights, spread(scale, x.shape, [axis]))
 }
 
 /** exp(x) / Σ exp(x) along an axis. */
