@@ -36,7 +36,12 @@ export function flattenTree(tree: Tree, path = ''): { leaves: Tensor[]; def: Tre
   const paths: string[] = []
   const keys: string[] = []
   const builder = flattenInto(tree, path, leaves, paths, keys)
-  const def: TreeDef = { key: keys.join(''), leafCount: leaves.length, paths, build: (values) => builder(values, { at: 0 }) }
+  const def: TreeDef = {
+    key: keys.join(''),
+    leafCount: leaves.length,
+    paths,
+    build: (values) => builder(values, { at: 0 }),
+  }
   return { leaves, def }
 }
 
@@ -56,7 +61,10 @@ function flattenInto(tree: Tree, path: string, leaves: Tensor[], paths: string[]
     return (values, cursor) => children.map((child) => child(values, cursor))
   }
   if (tree !== null && typeof tree === 'object') return flattenObject(tree, path, leaves, paths, keys)
-  if (typeof tree === 'function') throw new ArgumentError(`tree: functions are no part of a tree, got one at ${path || 'the root'}; close over it instead`)
+  if (typeof tree === 'function')
+    throw new ArgumentError(
+      `tree: functions are no part of a tree, got one at ${path || 'the root'}; close over it instead`,
+    )
   keys.push(`${typeof tree}:${Object.is(tree, -0) ? '-0' : String(tree)};`)
   return () => tree
 }

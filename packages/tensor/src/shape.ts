@@ -35,7 +35,9 @@ export function normalizeAxis(op: string, axis: number, shape: readonly number[]
   const rank = shape.length + extraAxes
   const positive = axis < 0 ? axis + rank : axis
   if (!Number.isInteger(axis) || positive < 0 || positive >= rank)
-    throw new ShapeError(`${op}: axis must be an integer in [${-rank}, ${rank - 1}] for shape ${showShape(shape)}, got axis ${axis}`)
+    throw new ShapeError(
+      `${op}: axis must be an integer in [${-rank}, ${rank - 1}] for shape ${showShape(shape)}, got axis ${axis}`,
+    )
   return positive
 }
 
@@ -43,12 +45,18 @@ export function normalizeAxis(op: string, axis: number, shape: readonly number[]
  * Several axes, ascending; null means all.
  * @throws ShapeError when one is out of range or given twice
  */
-export function normalizeAxes(op: string, axes: readonly number[] | number | null | undefined, shape: readonly number[]): number[] {
+export function normalizeAxes(
+  op: string,
+  axes: readonly number[] | number | null | undefined,
+  shape: readonly number[],
+): number[] {
   if (axes === null || axes === undefined) return shape.map((_, k) => k)
   const list = (typeof axes === 'number' ? [axes] : axes).map((axis) => normalizeAxis(op, axis, shape))
   const sorted = [...list].sort((a, b) => a - b)
   if (sorted.some((axis, k) => k > 0 && axis === sorted[k - 1]))
-    throw new ShapeError(`${op}: every axis may be named once, got axes [${typeof axes === 'number' ? axes : axes.join(', ')}] for shape ${showShape(shape)}`)
+    throw new ShapeError(
+      `${op}: every axis may be named once, got axes [${typeof axes === 'number' ? axes : axes.join(', ')}] for shape ${showShape(shape)}`,
+    )
   return sorted
 }
 

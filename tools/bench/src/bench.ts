@@ -79,14 +79,30 @@ export interface Result {
 }
 
 /** Our engine on one thread with relaxed SIMD, on one thread without, and on two threads. */
-export const ONE_RELAXED: Engine = { name: 'tarazed 1 thread relaxed', module: 'tarazed', options: { threads: 1, relaxedSimd: true } }
-export const ONE_PLAIN: Engine = { name: 'tarazed 1 thread plain', module: 'tarazed', options: { threads: 1, relaxedSimd: false } }
-export const TWO_RELAXED: Engine = { name: 'tarazed 2 threads relaxed', module: 'tarazed', options: { threads: 2, relaxedSimd: true } }
+export const ONE_RELAXED: Engine = {
+  name: 'tarazed 1 thread relaxed',
+  module: 'tarazed',
+  options: { threads: 1, relaxedSimd: true },
+}
+export const ONE_PLAIN: Engine = {
+  name: 'tarazed 1 thread plain',
+  module: 'tarazed',
+  options: { threads: 1, relaxedSimd: false },
+}
+export const TWO_RELAXED: Engine = {
+  name: 'tarazed 2 threads relaxed',
+  module: 'tarazed',
+  options: { threads: 2, relaxedSimd: true },
+}
 
 const RELAXED_FLAG = ['--experimental-wasm-relaxed-simd']
 export const JAX_JS: Engine = { name: 'jax-js', module: 'jaxjs', options: {} }
 /** Node 20 has relaxed SIMD behind a flag; later versions ignore it. */
-export const JAX_JS_RELAXED: Engine = { name: 'jax-js (relaxed)', module: 'jaxjs', options: { nodeFlags: RELAXED_FLAG } }
+export const JAX_JS_RELAXED: Engine = {
+  name: 'jax-js (relaxed)',
+  module: 'jaxjs',
+  options: { nodeFlags: RELAXED_FLAG },
+}
 export const TFJS: Engine = { name: 'tfjs-wasm', module: 'tfjs', options: { threads: 1 } }
 export const ORT_WEB: Engine = { name: 'onnxruntime-web', module: 'ort', options: { threads: 1 } }
 
@@ -104,7 +120,10 @@ export function atLeast(factor: number, ...peers: readonly string[]): Bar {
 }
 
 export function atLeastShare(share: number): Bar {
-  return { text: `≥ ${Math.round(share * 100)} % of the ceiling`, met: (row) => row.share !== null && row.share >= share }
+  return {
+    text: `≥ ${Math.round(share * 100)} % of the ceiling`,
+    met: (row) => row.share !== null && row.share >= share,
+  }
 }
 
 export function atMost(limit: number, unit: string): Bar {

@@ -21,7 +21,11 @@ ${Object.values(benches)
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'string' }, repeats: { type: 'string', default: '2' }, help: { type: 'boolean', short: 'h' } },
+  options: {
+    json: { type: 'string' },
+    repeats: { type: 'string', default: '2' },
+    help: { type: 'boolean', short: 'h' },
+  },
 })
 const names = positionals.includes('all') ? Object.keys(benches) : positionals
 const unknown = names.filter((name) => benches[name] === undefined)
@@ -31,15 +35,23 @@ if (values.help === true || names.length === 0) {
   process.exit(values.help === true ? 0 : 2)
 }
 if (unknown.length > 0 || !Number.isInteger(repeats) || repeats < 1) {
-  console.error(unknown.length > 0 ? `bench: no bench is called ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}` : 'bench: --repeats must be a positive integer')
+  console.error(
+    unknown.length > 0
+      ? `bench: no bench is called ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}`
+      : 'bench: --repeats must be a positive integer',
+  )
   process.exit(2)
 }
 
 const results = []
 for (const name of names) {
-  const result = await runBench(benches[name], { repeats, progress: (text) => process.stderr.isTTY && process.stderr.write(`\r\x1b[K${text}`) })
+  const result = await runBench(benches[name], {
+    repeats,
+    progress: (text) => process.stderr.isTTY && process.stderr.write(`\r\x1b[K${text}`),
+  })
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
   console.log(formatResult(result))
   results.push(result)
 }
-if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(results.length === 1 ? results[0] : results, null, 2)}\n`)
+if (values.json !== undefined)
+  await writeFile(values.json, `${JSON.stringify(results.length === 1 ? results[0] : results, null, 2)}\n`)

@@ -46,7 +46,17 @@ function lowerIsBetter(bench: Bench, name: string): boolean {
 
 function measureIn(engine: Engine, bench: string): Promise<Measurements> {
   const { nodeFlags = [], ...options } = engine.options
-  const args = [...nodeFlags, '--import', 'tsx', '--conditions=@tarazed/source', '--expose-gc', CHILD, engine.module, bench, JSON.stringify(options)]
+  const args = [
+    ...nodeFlags,
+    '--import',
+    'tsx',
+    '--conditions=@tarazed/source',
+    '--expose-gc',
+    CHILD,
+    engine.module,
+    bench,
+    JSON.stringify(options),
+  ]
   return new Promise((resolve) => {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
@@ -73,16 +83,36 @@ function makeRow(spec: RowSpec, found: ReadonlyMap<string, Measurements>): Row {
     const measured = found.get(peer.name) ?? {}
     const value = measured[spec.case] ?? measured['*'] ?? { reason: 'no such case' }
     peers[peer.name] = typeof value === 'number' ? value : value.reason
-    if (typeof value === 'number' && typeof ours === 'number') ratios[peer.name] = spec.better === 'higher' ? ours / value : value / ours
+    if (typeof value === 'number' && typeof ours === 'number')
+      ratios[peer.name] = spec.better === 'higher' ? ours / value : value / ours
   }
-  const base = { case: spec.label ?? spec.case, unit: spec.unit, peers, bar: spec.bars?.map((bar) => bar.text).join(', ') ?? null }
-  if (typeof ours !== 'number') return { ...base, ours: null, ratio: null, ceiling: null, ok: spec.bars === undefined ? null : false, reason: ours?.reason ?? 'not measured' }
+  const base = {
+    case: spec.label ?? spec.case,
+    unit: spec.unit,
+    peers,
+    bar: spec.bars?.map((bar) => bar.text).join(', ') ?? null,
+  }
+  if (typeof ours !== 'number')
+    return {
+      ...base,
+      ours: null,
+      ratio: null,
+      ceiling: null,
+      ok: spec.bars === undefined ? null : false,
+      reason: ours?.reason ?? 'not measured',
+    }
   const ceiling = spec.ceiling === undefined ? null : mine[spec.ceiling]
   const share = typeof ceiling === 'number' ? ours / ceiling : null
   const best = Object.values(ratios)
   const ratio = best.length === 0 ? null : Math.min(...best)
   const figures: RowFigures = { ours, peers: ratios, ratio, share }
-  return { ...base, ours, ratio, ceiling: share, ok: spec.bars === undefined ? null : spec.bars.every((bar) => bar.met(figures)) }
+  return {
+    ...base,
+    ours,
+    ratio,
+    ceiling: share,
+    ok: spec.bars === undefined ? null : spec.bars.every((bar) => bar.met(figures)),
+  }
 }
 
 function machine(): string {

@@ -5,12 +5,19 @@ export function formatResult(result: Result): string {
   const header = ['case', 'unit', 'ours', 'ratio', 'ceiling', 'bar', '', 'peers']
   const lines = [header, ...result.rows.map(cells)]
   const widths = header.map((_, column) => Math.max(...lines.map((line) => line[column].length)))
-  const body = lines.map((line) => line.map((cell, k) => (k === line.length - 1 ? cell : cell.padEnd(widths[k]))).join('  ').trimEnd())
+  const body = lines.map((line) =>
+    line
+      .map((cell, k) => (k === line.length - 1 ? cell : cell.padEnd(widths[k])))
+      .join('  ')
+      .trimEnd(),
+  )
   return `\n${result.name} — ${result.machine}\n${body.join('\n')}`
 }
 
 function cells(row: Row): string[] {
-  const peers = Object.entries(row.peers).map(([name, value]) => `${name} ${typeof value === 'number' ? figure(value) : `— ${value}`}`)
+  const peers = Object.entries(row.peers).map(
+    ([name, value]) => `${name} ${typeof value === 'number' ? figure(value) : `— ${value}`}`,
+  )
   return [
     row.case,
     row.unit,

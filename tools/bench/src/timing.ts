@@ -35,5 +35,7 @@ export function randomNumbers(count: number, seed: number, scale = 1): Float32Ar
 }
 
 export function randomIds(count: number, seed: number, limit: number): Int32Array<ArrayBuffer> {
-  return Int32Array.from(randomNumbers(count, seed), (value) => Math.min(limit - 1, Math.floor(((value + 1) / 2) * limit)))
+  return Int32Array.from(randomNumbers(count, seed), (value) =>
+    Math.min(limit - 1, Math.floor(((value + 1) / 2) * limit)),
+  )
 }

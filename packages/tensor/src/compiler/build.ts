@@ -3,7 +3,13 @@
  * primitives, and brings reductions into the one form that the fuser knows (one axis, not too long).
  */
 import { InternalError, TracedValueError } from '../errors.js'
-import { isPointwise, type PrimitiveAttrs, type PrimitiveName, type ReduceName, type TensorSpec } from '../graph/primitive.js'
+import {
+  isPointwise,
+  type PrimitiveAttrs,
+  type PrimitiveName,
+  type ReduceName,
+  type TensorSpec,
+} from '../graph/primitive.js'
 import { placeholder } from '../graph/primitives.js'
 import type { Node, Tensor } from '../graph/tensor.js'
 import { primitiveBodies } from '../ops/bodies.js'
@@ -35,7 +41,11 @@ const LONG_REDUCTION_BLOCK = 4_096
  * become further inputs.
  * @throws TracedValueError when a placeholder of a running transform is reached
  */
-export function buildValues(outputs: readonly Tensor[], placeholders: readonly Tensor[], options: BuildOptions): BuiltGraph {
+export function buildValues(
+  outputs: readonly Tensor[],
+  placeholders: readonly Tensor[],
+  options: BuildOptions,
+): BuiltGraph {
   const builder = new Builder(options)
   for (const tensor of placeholders) builder.bind(tensor, builder.graph.input(tensor))
   const results = builder.run(outputs)
@@ -47,7 +57,8 @@ export function buildValues(outputs: readonly Tensor[], placeholders: readonly T
 function distinctOutputs(graph: ValueGraph, outputs: readonly Value[]): Value[] {
   const taken = new Set<Value>()
   return outputs.map((value) => {
-    const own = taken.has(value) || value.op === 'input' ? graph.make('identity', [value], {}, value, 'copy', true) : value
+    const own =
+      taken.has(value) || value.op === 'input' ? graph.make('identity', [value], {}, value, 'copy', true) : value
     taken.add(own)
     return own
   })
@@ -96,7 +107,8 @@ class Builder {
   #lower(node: Node): readonly Value[] {
     const inputs = node.inputs.map((tensor) => this.#valueOf(tensor))
     const spec = node.outputs[0]
-    if (node.op !== 'placeholder' && node.outputs.every((output) => sizeOf(output.shape) === 0)) return node.outputs.map((output) => this.#empty(output))
+    if (node.op !== 'placeholder' && node.outputs.every((output) => sizeOf(output.shape) === 0))
+      return node.outputs.map((output) => this.#empty(output))
     const label = node.site === undefined ? node.op : `${node.op} (${node.site})`
     switch (node.op) {
       case 'placeholder':
@@ -115,7 +127,14 @@ class Builder {
       case 'scalar':
         return [this.#scalar((node.attrs as PrimitiveAttrs['scalar']).value, spec)]
       case 'reduce':
-        return [this.#reduce(inputs[0], (node.attrs as PrimitiveAttrs['reduce']).kind, (node.attrs as PrimitiveAttrs['reduce']).axes, label)]
+        return [
+          this.#reduce(
+            inputs[0],
+            (node.attrs as PrimitiveAttrs['reduce']).kind,
+            (node.attrs as PrimitiveAttrs['reduce']).axes,
+            label,
+          ),
+        ]
       case 'scan':
         return this.#scan(node as unknown as Node<'scan'>, inputs, label)
       default:
@@ -125,7 +144,8 @@ class Builder {
   }
 
   #scalar(value: number, spec: TensorSpec): Value {
-    if (this.#options.scalars === 'constant' || this.#expanding > 0) return this.graph.make('scalar', [], { value }, spec, 'scalar')
+    if (this.#options.scalars === 'constant' || this.#expanding > 0)
+      return this.graph.make('scalar', [], { value }, spec, 'scalar')
     const index = this.paramValues.length
     this.paramValues.push(value)
     this.graph.params.push({ dtype: spec.dtype })
@@ -151,7 +171,8 @@ class Builder {
     const after = x.shape.slice(last + 1)
     if (n === 1 && kind !== 'argMax' && kind !== 'argMin') return this.#reshape(x, [...before, ...after], label)
     const merged = this.#reshape(x, [...before, n, ...after], label)
-    if (n > LONG_REDUCTION && kind !== 'argMax' && kind !== 'argMin') return this.#longReduce(merged, kind, first, n, label)
+    if (n > LONG_REDUCTION && kind !== 'argMax' && kind !== 'argMin')
+      return this.#longReduce(merged, kind, first, n, label)
     return this.#reduceAxis(merged, kind, first, label)
   }
 
@@ -199,8 +220,16 @@ class Builder {
     return this.graph.make('broadcastTo', [zero], { shape: spec.shape }, spec, 'empty')
   }
 
-  #call(primitive: PrimitiveName, inputs: readonly Value[], attrs: unknown, outputs: readonly TensorSpec[], label: string, body?: CallAttrs['body']): Value[] {
-    const callAttrs: CallAttrs = body === undefined ? { primitive, attrs, outputs } : { primitive, attrs, outputs, body }
+  #call(
+    primitive: PrimitiveName,
+    inputs: readonly Value[],
+    attrs: unknown,
+    outputs: readonly TensorSpec[],
+    label: string,
+    body?: CallAttrs['body'],
+  ): Value[] {
+    const callAttrs: CallAttrs =
+      body === undefined ? { primitive, attrs, outputs } : { primitive, attrs, outputs, body }
     const call = this.graph.make('call', inputs, callAttrs, { shape: [], dtype: 'u8' }, label, body !== undefined)
     return outputs.map((spec, index) => this.graph.make('result', [call], { index } satisfies ResultAttrs, spec, label))
   }
@@ -208,7 +237,8 @@ class Builder {
   /** Traces the body of a routine on placeholders bound to the operands' values. */
   #expand(node: Node, label: string): readonly Value[] {
     const body = primitiveBodies[node.op]
-    if (body === undefined) throw new InternalError(`${label}: the backend has no routine "${node.op}" and it has no body`)
+    if (body === undefined)
+      throw new InternalError(`${label}: the backend has no routine "${node.op}" and it has no body`)
     const operands = node.inputs.map((tensor) => placeholder(tensor.shape, tensor.dtype))
     operands.forEach((operand, k) => this.bind(operand, this.#valueOf(node.inputs[k])))
     this.#expanding++
@@ -219,7 +249,8 @@ class Builder {
 
   #scan(node: Node<'scan'>, inputs: readonly Value[], label: string): readonly Value[] {
     const { attrs } = node
-    if (attrs.trips === 0) return node.outputs.map((spec, k) => (k < attrs.carries ? inputs[attrs.constants + k] : this.#empty(spec)))
+    if (attrs.trips === 0)
+      return node.outputs.map((spec, k) => (k < attrs.carries ? inputs[attrs.constants + k] : this.#empty(spec)))
     const body = new Builder({ ...this.#options, scalars: 'constant' })
     for (const tensor of attrs.body.placeholders) body.bind(tensor, body.graph.input(tensor))
     const results = body.run(attrs.body.outputs)
@@ -231,7 +262,14 @@ class Builder {
 }
 
 const ROUTINES: ReadonlySet<PrimitiveName> = new Set<PrimitiveName>([
-  'matmul', 'quantMatmul', 'conv', 'attention', 'attentionGrad', 'scatterAdd', 'sort', 'cumulative',
+  'matmul',
+  'quantMatmul',
+  'conv',
+  'attention',
+  'attentionGrad',
+  'scatterAdd',
+  'sort',
+  'cumulative',
 ])
 
 function isRoutine(op: PrimitiveName): boolean {
@@ -239,14 +277,32 @@ function isRoutine(op: PrimitiveName): boolean {
 }
 
 /** Local rewrites that keep every bit. */
-function simplify(graph: ValueGraph, op: PrimitiveName, inputs: readonly Value[], attrs: unknown, spec: TensorSpec, label: string): Value {
+function simplify(
+  graph: ValueGraph,
+  op: PrimitiveName,
+  inputs: readonly Value[],
+  attrs: unknown,
+  spec: TensorSpec,
+  label: string,
+): Value {
   const [a, b] = inputs
   if ((op === 'mul' && isConstant(b, 1)) || (op === 'div' && isConstant(b, 1))) return a
   if (op === 'mul' && isConstant(a, 1)) return b
   if (op === 'reshape' && a.op === 'reshape') return remake(graph, a.inputs[0], spec, label)
   if (op === 'not' && a.op === 'not') return a.inputs[0]
   if (isPointwise(op) && spec.shape.length > 0 && inputs.every((input) => isBroadcastScalar(input)))
-    return broadcastOf(graph, graph.make(op, inputs.map((input) => input.inputs[0]), attrs, { shape: [], dtype: spec.dtype }, label), spec, label)
+    return broadcastOf(
+      graph,
+      graph.make(
+        op,
+        inputs.map((input) => input.inputs[0]),
+        attrs,
+        { shape: [], dtype: spec.dtype },
+        label,
+      ),
+      spec,
+      label,
+    )
   return graph.make(op, inputs, attrs, spec, label)
 }
 

@@ -9,7 +9,20 @@ export const CHEAP = 4
 export const REDUCTION_COST = 1_000
 
 const HEAVY: Readonly<Record<string, number>> = {
-  exp: 12, log: 14, log1p: 16, expm1: 16, sin: 20, cos: 20, tanh: 18, erf: 20, erfInv: 24, pow: 40, threefry: 110, div: 3, sqrt: 3, rem: 4,
+  exp: 12,
+  log: 14,
+  log1p: 16,
+  expm1: 16,
+  sin: 20,
+  cos: 20,
+  tanh: 18,
+  erf: 20,
+  erfInv: 24,
+  pow: 40,
+  threefry: 110,
+  div: 3,
+  sqrt: 3,
+  rem: 4,
 }
 
 /**

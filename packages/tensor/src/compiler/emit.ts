@@ -50,7 +50,9 @@ class Emitter {
   }
 
   run(): FusedStep {
-    const stores = this.#group.roots.map(({ value, instance }) => (value === this.#group.update ? this.#storeUpdate(value, instance) : this.#storeRoot(value, instance)))
+    const stores = this.#group.roots.map(({ value, instance }) =>
+      value === this.#group.update ? this.#storeUpdate(value, instance) : this.#storeRoot(value, instance),
+    )
     return {
       kind: 'fused',
       label: labelOf(this.#group),
@@ -67,7 +69,13 @@ class Emitter {
   #storeRoot(value: Value, instance: Instance): Store {
     const linear = instance.linear ?? this.#domain.linear(instance.map as readonly Dim[], value.shape)
     const level: Level = this.#hasRows && linear.coefs[this.#inner] === 0 ? 'row' : 'element'
-    return { operand: this.#operand(value), dtype: value.dtype, access: this.#access(linear), value: this.#value(value, instance), level }
+    return {
+      operand: this.#operand(value),
+      dtype: value.dtype,
+      access: this.#access(linear),
+      value: this.#value(value, instance),
+      level,
+    }
   }
 
   #storeUpdate(value: Value, instance: Instance): Store {
@@ -77,7 +85,13 @@ class Emitter {
       return this.#domain.sum(dim, startDim(this.#domain, starts[k], once, x.shape[k] - update.shape[k], 1))
     })
     const linear = this.#domain.linear(dims, x.shape)
-    return { operand: this.#operand(value), dtype: value.dtype, access: this.#access(linear), value: this.#value(update, instance), level: 'element' }
+    return {
+      operand: this.#operand(value),
+      dtype: value.dtype,
+      access: this.#access(linear),
+      value: this.#value(update, instance),
+      level: 'element',
+    }
   }
 
   /** The expression of a value at an instance. Recursion depth is bounded by the operators in a group. */
@@ -93,7 +107,13 @@ class Emitter {
   #load(value: Value, instance: Instance): number {
     const linear = instance.linear ?? this.#domain.linear(instance.map as readonly Dim[], value.shape)
     const guard = this.#guards(instance.guards)
-    const base = { op: 'load', type: scalarTypeOf(value.dtype), operand: this.#operand(value), dtype: value.dtype, access: this.#access(linear) } as const
+    const base = {
+      op: 'load',
+      type: scalarTypeOf(value.dtype),
+      operand: this.#operand(value),
+      dtype: value.dtype,
+      access: this.#access(linear),
+    } as const
     if (guard === null) return this.#add(base)
     if (guard === 'never') return this.#constant(0, base.type)
     return this.#add({ ...base, guard })
@@ -151,7 +171,15 @@ class Emitter {
       case 'sign':
         return this.#sign(arg(0), value.dtype)
       default:
-        return this.#rounded(this.#arithmetic(value, value.inputs.map((_, k) => arg(k)), scalarTypeOf(value.inputs[0].dtype), type), value.dtype)
+        return this.#rounded(
+          this.#arithmetic(
+            value,
+            value.inputs.map((_, k) => arg(k)),
+            scalarTypeOf(value.inputs[0].dtype),
+            type,
+          ),
+          value.dtype,
+        )
     }
   }
 
@@ -159,7 +187,8 @@ class Emitter {
     if (operandType === 'bool') return this.#boolean(value.op, args)
     const unary = UNARY[value.op]
     if (unary !== undefined) {
-      if (value.op === 'neg' && type === 'u32') return this.#add({ op: 'sub', type, args: [this.#constant(0, 'u32'), args[0]] })
+      if (value.op === 'neg' && type === 'u32')
+        return this.#add({ op: 'sub', type, args: [this.#constant(0, 'u32'), args[0]] })
       if (type === 'u32' && value.op === 'abs') return args[0]
       return this.#add({ op: unary, type, args: [args[0]] })
     }
@@ -172,7 +201,8 @@ class Emitter {
   #boolean(op: Value['op'], args: readonly number[]): number {
     const [a, b] = args
     const not = (x: number): number => this.#add({ op: 'not', type: 'bool', args: [x] })
-    const join = (name: 'and' | 'or' | 'xor', x: number, y: number): number => this.#add({ op: name, type: 'bool', args: [x, y] })
+    const join = (name: 'and' | 'or' | 'xor', x: number, y: number): number =>
+      this.#add({ op: name, type: 'bool', args: [x, y] })
     switch (op) {
       case 'not':
         return not(a)
@@ -223,7 +253,9 @@ class Emitter {
   #pad(value: Value, instance: Instance, x: number): number {
     const fill = attrsOf(value, 'pad').value
     const type = scalarTypeOf(value.dtype)
-    const conditions = paddedGuards(this.#domain, value, instance.map as readonly Dim[]).flatMap((padded) => padded.conditions)
+    const conditions = paddedGuards(this.#domain, value, instance.map as readonly Dim[]).flatMap(
+      (padded) => padded.conditions,
+    )
     const guard = this.#guards(conditions)
     if (guard === 'never') return this.#constant(fill, type, value.dtype)
     // A guarded load is 0 already where the guard fails.
@@ -259,7 +291,8 @@ class Emitter {
     if (to === 'bool') return this.#add({ op: 'toBool', type: 'bool', args: [x] })
     if (isFloat(to)) return this.#rounded(source === 'f32' ? x : this.#add({ op: 'toF32', type: 'f32', args: [x] }), to)
     if (source === 'f32' && (to === 'i8' || to === 'u8')) return this.#clampedNarrow(x, to)
-    const widened = source === target ? x : this.#add({ op: target === 'i32' ? 'toI32' : 'toU32', type: target, args: [x] })
+    const widened =
+      source === target ? x : this.#add({ op: target === 'i32' ? 'toI32' : 'toU32', type: target, args: [x] })
     return this.#rounded(widened, to)
   }
 
@@ -274,7 +307,8 @@ class Emitter {
 
   /** Narrow dtypes are rounded or wrapped after every operator, fused or not. */
   #rounded(x: number, dtype: DType): number {
-    if (dtype === 'f16' || dtype === 'bf16' || dtype === 'i8' || dtype === 'u8') return this.#add({ op: 'round', type: scalarTypeOf(dtype), to: dtype, args: [x] })
+    if (dtype === 'f16' || dtype === 'bf16' || dtype === 'i8' || dtype === 'u8')
+      return this.#add({ op: 'round', type: scalarTypeOf(dtype), to: dtype, args: [x] })
     return x
   }
 
@@ -282,7 +316,8 @@ class Emitter {
   #threefry(word: 0 | 1, args: readonly [number, number, number, number]): number {
     const u32 = (op: BinaryExprOp, a: number, b: number): number => this.#add({ op, type: 'u32', args: [a, b] })
     const constant = (c: number): number => this.#constant(c, 'u32')
-    const rotate = (x: number, by: number): number => u32('or', u32('shl', x, constant(by)), u32('shr', x, constant(32 - by)))
+    const rotate = (x: number, by: number): number =>
+      u32('or', u32('shl', x, constant(by)), u32('shr', x, constant(32 - by)))
     const [k0, k1] = args
     const keys = [k0, k1, u32('xor', u32('xor', k0, k1), constant(0x1bd11bda))]
     let x0 = u32('add', args[2], k0)
@@ -308,7 +343,18 @@ class Emitter {
   }
 
   #constant(value: number, type: ScalarType, dtype?: DType): number {
-    const exact = type === 'f32' ? (this.#context.float64 ? value : Math.fround(value)) : type === 'i32' ? value | 0 : type === 'u32' ? value >>> 0 : value !== 0 ? 1 : 0
+    const exact =
+      type === 'f32'
+        ? this.#context.float64
+          ? value
+          : Math.fround(value)
+        : type === 'i32'
+          ? value | 0
+          : type === 'u32'
+            ? value >>> 0
+            : value !== 0
+              ? 1
+              : 0
     const expr = this.#add({ op: 'const', type, value: exact })
     return dtype === 'f16' || dtype === 'bf16' ? this.#rounded(expr, dtype) : expr
   }
@@ -339,7 +385,10 @@ class Emitter {
     if (max < 0 || min >= guard.extent) return 'never'
     const index = this.#dim(dim)
     const below = min >= 0 ? null : this.#add({ op: 'le', type: 'bool', args: [this.#constant(0, 'i32'), index] })
-    const above = max < guard.extent ? null : this.#add({ op: 'lt', type: 'bool', args: [index, this.#constant(guard.extent, 'i32')] })
+    const above =
+      max < guard.extent
+        ? null
+        : this.#add({ op: 'lt', type: 'bool', args: [index, this.#constant(guard.extent, 'i32')] })
     if (below !== null && above !== null) return this.#add({ op: 'and', type: 'bool', args: [below, above] })
     return below ?? above
   }
@@ -473,15 +522,51 @@ function bitsOp(type: ScalarType): 'bitsToF32' | 'bitsToI32' | 'bitsToU32' {
 }
 
 const REDUCE: Readonly<Record<ReduceName, ReduceKind>> = {
-  sum: 'sum', prod: 'prod', max: 'max', min: 'min', any: 'any', all: 'all', argMax: 'argMax', argMin: 'argMin',
+  sum: 'sum',
+  prod: 'prod',
+  max: 'max',
+  min: 'min',
+  any: 'any',
+  all: 'all',
+  argMax: 'argMax',
+  argMin: 'argMin',
 }
 
 const UNARY: Readonly<Partial<Record<Value['op'], UnaryExprOp>>> = {
-  neg: 'neg', abs: 'abs', floor: 'floor', ceil: 'ceil', round: 'rint', sqrt: 'sqrt', exp: 'exp', log: 'log', log1p: 'log1p', expm1: 'expm1',
-  sin: 'sin', cos: 'cos', tanh: 'tanh', erf: 'erf', erfInv: 'erfInv', not: 'not',
+  neg: 'neg',
+  abs: 'abs',
+  floor: 'floor',
+  ceil: 'ceil',
+  round: 'rint',
+  sqrt: 'sqrt',
+  exp: 'exp',
+  log: 'log',
+  log1p: 'log1p',
+  expm1: 'expm1',
+  sin: 'sin',
+  cos: 'cos',
+  tanh: 'tanh',
+  erf: 'erf',
+  erfInv: 'erfInv',
+  not: 'not',
 }
 
 const BINARY: Readonly<Partial<Record<Value['op'], BinaryExprOp>>> = {
-  add: 'add', sub: 'sub', mul: 'mul', div: 'div', pow: 'pow', minimum: 'min', maximum: 'max', rem: 'rem', and: 'and', or: 'or', xor: 'xor',
-  shl: 'shl', shr: 'shr', eq: 'eq', ne: 'ne', lt: 'lt', le: 'le',
+  add: 'add',
+  sub: 'sub',
+  mul: 'mul',
+  div: 'div',
+  pow: 'pow',
+  minimum: 'min',
+  maximum: 'max',
+  rem: 'rem',
+  and: 'and',
+  or: 'or',
+  xor: 'xor',
+  shl: 'shl',
+  shr: 'shr',
+  eq: 'eq',
+  ne: 'ne',
+  lt: 'lt',
+  le: 'le',
 }

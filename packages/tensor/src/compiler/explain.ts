@@ -10,7 +10,12 @@ export function explainProgram(program: Program, options: { readonly details?: b
   program.steps.forEach((step, k) => {
     lines.push(`${String(k).padStart(4)}  ${stepLine(step, program.slots)}`)
     if (options.details === true && step.kind === 'fused') lines.push(...exprLines(step))
-    if (step.kind === 'loop') lines.push(...explainProgram(step.body, options).split('\n').map((line) => `        ${line}`))
+    if (step.kind === 'loop')
+      lines.push(
+        ...explainProgram(step.body, options)
+          .split('\n')
+          .map((line) => `        ${line}`),
+      )
   })
   return lines.join('\n')
 }
@@ -21,7 +26,9 @@ function stepLine(step: Step, slots: readonly Slot[]): string {
     case 'fused': {
       const domain = `[${[...step.outer, step.inner].join(', ')}]`
       const writes = step.stores.map((store) => name(step.operands[store.operand])).join(', ')
-      const reads = [...new Set(step.exprs.flatMap((expr) => (expr.op === 'load' ? [name(step.operands[expr.operand])] : [])))].join(', ')
+      const reads = [
+        ...new Set(step.exprs.flatMap((expr) => (expr.op === 'load' ? [name(step.operands[expr.operand])] : []))),
+      ].join(', ')
       return `fused ${domain} ${step.phases > 0 ? `${step.phases} phase${step.phases > 1 ? 's' : ''} ` : ''}${writes} <- ${reads}  # ${step.label}`
     }
     case 'loop':
@@ -39,7 +46,9 @@ function slotName(slot: Slot, id: number): string {
     case 'input':
       return `in${slot.place.index}`
     case 'output':
-      return slot.place.aliasOf === undefined ? `out${slot.place.index}` : `out${slot.place.index}=in${slot.place.aliasOf}`
+      return slot.place.aliasOf === undefined
+        ? `out${slot.place.index}`
+        : `out${slot.place.index}=in${slot.place.aliasOf}`
     case 'temp':
       return `t${id}@${slot.place.offset}`
   }
@@ -47,7 +56,8 @@ function slotName(slot: Slot, id: number): string {
 
 function exprLines(step: FusedStep): string[] {
   const lines = step.exprs.map((expr, k) => `          ${expr.level === 'row' ? '·' : ' '} %${k} = ${exprText(expr)}`)
-  for (const store of step.stores) lines.push(`            store ${store.level} op${store.operand}${accessText(store.access)} = %${store.value}`)
+  for (const store of step.stores)
+    lines.push(`            store ${store.level} op${store.operand}${accessText(store.access)} = %${store.value}`)
   return lines
 }
 
@@ -76,5 +86,9 @@ function accessText(access: Access): string {
 }
 
 function formatBytes(bytes: number): string {
-  return bytes < 1024 ? `${bytes} B` : bytes < 2 ** 20 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 2 ** 20).toFixed(1)} MiB`
+  return bytes < 1024
+    ? `${bytes} B`
+    : bytes < 2 ** 20
+      ? `${(bytes / 1024).toFixed(1)} KiB`
+      : `${(bytes / 2 ** 20).toFixed(1)} MiB`
 }

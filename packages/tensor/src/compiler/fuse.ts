@@ -109,7 +109,10 @@ class Fuser {
 
   #placeIn(value: Value, group: Group): boolean {
     if (!group.place(value)) return false
-    this.#operatorCounts.set(group, (this.#operatorCounts.get(group) ?? 0) + (isView(value) ? 0 : group.instancesOf(value).length))
+    this.#operatorCounts.set(
+      group,
+      (this.#operatorCounts.get(group) ?? 0) + (isView(value) ? 0 : group.instancesOf(value).length),
+    )
     this.#noteReads(value, group)
     return true
   }
@@ -123,7 +126,10 @@ class Fuser {
   }
 
   #hasRoom(group: Group): boolean {
-    return (this.#operatorCounts.get(group) ?? 0) < MAX_OPERATORS && group.demands.size - group.placed.size < this.#options.capabilities.buffersPerStep - 4
+    return (
+      (this.#operatorCounts.get(group) ?? 0) < MAX_OPERATORS &&
+      group.demands.size - group.placed.size < this.#options.capabilities.buffersPerStep - 4
+    )
   }
 
   /** False when computing the value where it is read would repeat expensive work many times. */
@@ -152,7 +158,8 @@ class Fuser {
     if (group.update !== null) {
       group.loads.add(value.inputs[0])
       this.#noteReads(value, group)
-    } else if (!this.#placeIn(value, group)) throw new Error(`internal: fuse: a step of its own cannot compute "${value.op}"`)
+    } else if (!this.#placeIn(value, group))
+      throw new Error(`internal: fuse: a step of its own cannot compute "${value.op}"`)
   }
 
   /**
@@ -174,7 +181,11 @@ class Fuser {
 
   #aliasReshape(value: Value, readers: readonly Group[]): boolean {
     const [x] = value.inputs
-    if (this.#outputs.has(value) && (x.op === 'input' || x.op === 'result' || this.#outputs.has(x) || this.#outputTaken(x))) return false
+    if (
+      this.#outputs.has(value) &&
+      (x.op === 'input' || x.op === 'result' || this.#outputs.has(x) || this.#outputTaken(x))
+    )
+      return false
     this.#sameBytes.set(value, x)
     this.#mustStore.add(x)
     for (const group of readers) {
@@ -201,7 +212,10 @@ class Fuser {
     if (group.update !== null || !this.#hasRoom(group)) return false
     const canonical = group.instancesOf(value).find((instance) => isCanonical(group, value, instance))
     if (canonical === undefined || !storesAlongRows(value, group, canonical)) return false
-    const others = new Set<Group | Call>([...readers.filter((reader) => reader !== group), ...(this.#callReaders.get(value) ?? [])])
+    const others = new Set<Group | Call>([
+      ...readers.filter((reader) => reader !== group),
+      ...(this.#callReaders.get(value) ?? []),
+    ])
     if (others.size > 0 && this.#reaches(group, others)) return false
     if (!this.#worthRepeating(value, group, this.#costs.get(value) ?? 0)) return false
     if (!this.#placeIn(value, group)) return false
@@ -237,7 +251,9 @@ class Fuser {
 
   #addCall(value: Value): void {
     const { primitive } = value.attrs as CallAttrs
-    const operands = value.inputs.map((input) => (STRIDED_OPERANDS.has(primitive) ? stridedView(input) : denseView(input)))
+    const operands = value.inputs.map((input) =>
+      STRIDED_OPERANDS.has(primitive) ? stridedView(input) : denseView(input),
+    )
     const call: Call = { value, operands }
     this.#calls.push(call)
     this.#callOf.set(value, call)

@@ -30,7 +30,9 @@ export function graphKey(nodes: readonly Node[], outputs: readonly Tensor[], fus
   nodes.forEach((node, k) => {
     position.set(node.id, k)
     const inputs = node.inputs.map(reference).join(',')
-    parts.push(`${node.op}(${inputs})${nodeAttrsKey(node)}:${node.outputs[0].dtype}[${node.outputs[0].shape.join(',')}]`)
+    parts.push(
+      `${node.op}(${inputs})${nodeAttrsKey(node)}:${node.outputs[0].dtype}[${node.outputs[0].shape.join(',')}]`,
+    )
     if (node.op === 'scalar') params.push((node.attrs as PrimitiveAttrs['scalar']).value)
   })
   parts.push(`=${outputs.map(reference).join(',')}`)

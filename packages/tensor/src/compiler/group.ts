@@ -78,7 +78,8 @@ export class Group {
     if (instances.some((instance) => instance.map === null && value.op !== 'reshape')) return false
     if (value.op === 'reduce' && !this.#fitReduction(value, instances)) return false
     this.placed.add(value)
-    for (const instance of instances) this.operands(value, instance).forEach((operand, k) => this.demand(value.inputs[k], operand))
+    for (const instance of instances)
+      this.operands(value, instance).forEach((operand, k) => this.demand(value.inputs[k], operand))
     return true
   }
 
@@ -92,8 +93,18 @@ export class Group {
     const n = value.inputs[0].shape[axis]
     const linear = domain.linear(instance.map, value.shape)
     const used = linear.coefs.map((_, k) => k).filter((k) => linear.coefs[k] !== 0 && domain.extents[k] > 1)
-    if (!isBijective(domain, linear, used, value.shape.reduce((a, b) => a * b, 1))) return false
-    const rest = domain.extents.map((_, k) => k).filter((k) => k !== this.inner && domain.extents[k] > 1 && !used.includes(k))
+    if (
+      !isBijective(
+        domain,
+        linear,
+        used,
+        value.shape.reduce((a, b) => a * b, 1),
+      )
+    )
+      return false
+    const rest = domain.extents
+      .map((_, k) => k)
+      .filter((k) => k !== this.inner && domain.extents[k] > 1 && !used.includes(k))
     if (this.inner >= 0) return rest.length === 0 && !used.includes(this.inner) && domain.extents[this.inner] === n
     if (rest.length > 1 || (rest.length === 1 && domain.extents[rest[0]] !== n)) return false
     domain.locked = rest.length === 1 ? rest[0] : domain.addAxis(n)
@@ -103,7 +114,8 @@ export class Group {
   /** How every operand of `value` is read when `value` is read at `instance`; in the order of its inputs. */
   operands(value: Value, instance: Instance): Instance[] {
     const { domain } = this
-    if (isPointwise(value.op as never) || value.op === 'identity' || value.op === 'barrier') return value.inputs.map(() => instance)
+    if (isPointwise(value.op as never) || value.op === 'identity' || value.op === 'barrier')
+      return value.inputs.map(() => instance)
     if (value.op === 'scalar' || value.op === 'iota') return []
     if (value.op === 'reshape') return [this.#reshaped(value, instance)]
     const map = instance.map as readonly Dim[]
@@ -132,7 +144,12 @@ export class Group {
       }
       case 'pad': {
         const padded = paddedGuards(domain, value, map)
-        return [at(padded.map(({ dim }) => dim), padded.flatMap(({ conditions }) => conditions))]
+        return [
+          at(
+            padded.map(({ dim }) => dim),
+            padded.flatMap(({ conditions }) => conditions),
+          ),
+        ]
       }
       case 'window': {
         const { axis, stride, dilation } = attrsOf(value, 'window')
@@ -155,15 +172,26 @@ export class Group {
       case 'dynamicSlice': {
         const starts = value.inputs.slice(1)
         const once: Instance = { map: [], linear: null, guards: [], depth: instance.depth }
-        const dims = map.map((dim, k) => domain.sum(dim, startDim(domain, starts[k], once, x.shape[k] - value.shape[k], 1)))
+        const dims = map.map((dim, k) =>
+          domain.sum(dim, startDim(domain, starts[k], once, x.shape[k] - value.shape[k], 1)),
+        )
         return [at(dims), ...starts.map(() => once)]
       }
       case 'updateSlice': {
         const update = value.inputs[1]
         const starts = value.inputs.slice(2)
         const once: Instance = { map: [], linear: null, guards: [], depth: instance.depth }
-        const dims = map.map((dim, k) => domain.sum(dim, startDim(domain, starts[k], once, x.shape[k] - update.shape[k], -1)))
-        return [at(map), at(dims, dims.map((dim, k) => ({ kind: 'range', dim, extent: update.shape[k] }))), ...starts.map(() => once)]
+        const dims = map.map((dim, k) =>
+          domain.sum(dim, startDim(domain, starts[k], once, x.shape[k] - update.shape[k], -1)),
+        )
+        return [
+          at(map),
+          at(
+            dims,
+            dims.map((dim, k) => ({ kind: 'range', dim, extent: update.shape[k] })),
+          ),
+          ...starts.map(() => once),
+        ]
       }
       case 'reduce': {
         const [axis] = attrsOf(value, 'reduce').axes
@@ -189,7 +217,8 @@ export class Group {
 /** The clamped start of a dynamic slice as a dim: read once for the whole step. */
 export function startDim(domain: Domain, start: Value, instance: Instance, clamp: number, scale: number): Dim {
   const { value } = start.attrs as { value?: number }
-  if (start.op === 'scalar' && value !== undefined) return domain.constant(scale * Math.min(Math.max(Math.trunc(value), 0), clamp))
+  if (start.op === 'scalar' && value !== undefined)
+    return domain.constant(scale * Math.min(Math.max(Math.trunc(value), 0), clamp))
   return domain.dim([], 0, [{ kind: 'value', value: start, instance, scale, clamp }])
 }
 
@@ -210,7 +239,8 @@ export function paddedGuards(domain: Domain, value: Value, map: readonly Dim[]):
     const shifted = domain.scaled(dim, 1, -low[k])
     const spread = interior[k] + 1
     const extent = x.shape[k]
-    if (spread === 1) return { dim: domain.narrowed(shifted, extent), conditions: [{ kind: 'range', dim: shifted, extent }] }
+    if (spread === 1)
+      return { dim: domain.narrowed(shifted, extent), conditions: [{ kind: 'range', dim: shifted, extent }] }
     const dense = domain.dim([], 0, [{ kind: 'quotient', of: shifted, by: spread, scale: 1 }])
     const conditions: Guard[] = [
       { kind: 'range', dim: shifted, extent: extent === 0 ? 0 : (extent - 1) * spread + 1 },
@@ -234,4 +264,3 @@ export function gatherDim(domain: Domain, index: Value, instance: Instance): Dim
   const at: Instance = { map: instance.map, linear: null, guards: instance.guards, depth: instance.depth }
   return domain.dim([], 0, [{ kind: 'value', value: index, instance: at, scale: 1 }])
 }
-

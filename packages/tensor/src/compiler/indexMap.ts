@@ -14,7 +14,13 @@ export interface Dim {
 
 export type DynamicTerm =
   /** scale · value, an i32 value evaluated at an instance of its own; `clamp` is the largest result (the smallest is 0). */
-  | { readonly kind: 'value'; readonly value: Value; readonly instance: Instance; readonly scale: number; readonly clamp?: number }
+  | {
+      readonly kind: 'value'
+      readonly value: Value
+      readonly instance: Instance
+      readonly scale: number
+      readonly clamp?: number
+    }
   /** scale · floor(of / by) and scale · (of mod by); `of` is not negative where it matters. */
   | { readonly kind: 'quotient' | 'remainder'; readonly of: Dim; readonly by: number; readonly scale: number }
 
@@ -136,7 +142,8 @@ export class Domain {
       if (coef < 0 || coef > extent) return dim
       if (coef * this.extents[axis] <= extent) continue
       const part = extent / coef
-      if (axis === this.locked || !Number.isInteger(part) || part < SHORT_ROW || this.extents[axis] % part !== 0) return dim
+      if (axis === this.locked || !Number.isInteger(part) || part < SHORT_ROW || this.extents[axis] % part !== 0)
+        return dim
       this.split(axis, part)
       return this.narrowed(dim, extent)
     }
@@ -253,10 +260,17 @@ function recombined(terms: readonly DynamicTerm[]): { terms: DynamicTerm[]; whol
   for (const remainder of terms) {
     if (remainder.kind !== 'remainder') continue
     const quotient = terms.find(
-      (term) => term.kind === 'quotient' && term.by === remainder.by && term.scale === remainder.scale * remainder.by && dimKey(term.of) === dimKey(remainder.of),
+      (term) =>
+        term.kind === 'quotient' &&
+        term.by === remainder.by &&
+        term.scale === remainder.scale * remainder.by &&
+        dimKey(term.of) === dimKey(remainder.of),
     )
     if (quotient !== undefined)
-      return { terms: terms.filter((term) => term !== remainder && term !== quotient), whole: { of: remainder.of, scale: remainder.scale } }
+      return {
+        terms: terms.filter((term) => term !== remainder && term !== quotient),
+        whole: { of: remainder.of, scale: remainder.scale },
+      }
   }
   return { terms: [...terms], whole: null }
 }
@@ -293,7 +307,9 @@ export function reshapeSegments(from: readonly number[], to: readonly number[]):
  */
 export function isBijective(domain: Domain, linear: Dim, axes: readonly number[], size: number): boolean {
   if (linear.offset !== 0 || linear.dynamic.length > 0) return false
-  const used = linear.coefs.map((coef, axis) => ({ coef, axis })).filter(({ coef, axis }) => coef !== 0 && domain.extents[axis] > 1)
+  const used = linear.coefs
+    .map((coef, axis) => ({ coef, axis }))
+    .filter(({ coef, axis }) => coef !== 0 && domain.extents[axis] > 1)
   const wanted = axes.filter((axis) => domain.extents[axis] > 1)
   if (used.length !== wanted.length || used.some(({ axis }) => !wanted.includes(axis))) return false
   used.sort((a, b) => a.coef - b.coef)

@@ -2,7 +2,18 @@
 import { dtypeBytes } from '../dtype.js'
 import type { PrimitiveAttrs, TensorSpec } from '../graph/primitive.js'
 import type { BackendCapabilities } from '../program/backend.js'
-import type { LoopInput, LoopOutput, LoopStep, Program, RoutineAttrs, RoutineName, RoutineStep, Slot, Step, View } from '../program/ir.js'
+import type {
+  LoopInput,
+  LoopOutput,
+  LoopStep,
+  Program,
+  RoutineAttrs,
+  RoutineName,
+  RoutineStep,
+  Slot,
+  Step,
+  View,
+} from '../program/ir.js'
 import { scalarTypeOf } from '../dtype.js'
 import { sizeOf, stridesOf } from '../shape.js'
 import { emitGroup } from './emit.js'
@@ -57,11 +68,18 @@ class Lowering {
     const steps = order.filter((step) => !this.#isEmpty(step)).map((step) => this.#writeStep(step))
     const { capabilities, donated } = this.#options
     const plan = planMemory(this.#slots, steps, { alignment: capabilities.alignment, donated })
-    const slots: Slot[] = this.#slots.map((slot, k) => ({ dtype: slot.dtype, elements: slot.elements, bytes: slot.bytes, place: plan.places[k] }))
+    const slots: Slot[] = this.#slots.map((slot, k) => ({
+      dtype: slot.dtype,
+      elements: slot.elements,
+      bytes: slot.bytes,
+      place: plan.places[k],
+    }))
     const program: Program = {
       slots,
       params: this.#graph.params.map(({ dtype }) => scalarTypeOf(dtype)),
-      steps: steps.map((step) => (step.kind === 'loop' ? { ...step, arenaOffset: plan.loopArenas.get(step) ?? 0 } : step)),
+      steps: steps.map((step) =>
+        step.kind === 'loop' ? { ...step, arenaOffset: plan.loopArenas.get(step) ?? 0 } : step,
+      ),
       arenaBytes: plan.arenaBytes,
       inputCount: this.#graph.inputs.length,
       outputCount: this.#graph.outputs.length,
@@ -73,7 +91,11 @@ class Lowering {
     this.#graph.inputs.forEach((value, index) => this.#newSlot(value, { kind: 'input', index }, value))
     this.#graph.outputs.forEach((output, index) => {
       const base = storageOf(output, this.#fused)
-      if (base.op === 'input') this.#updatedInputs.set(base, this.#newSlot(output, { kind: 'output', index, aliasOf: (base.attrs as InputAttrs).index }, null))
+      if (base.op === 'input')
+        this.#updatedInputs.set(
+          base,
+          this.#newSlot(output, { kind: 'output', index, aliasOf: (base.attrs as InputAttrs).index }, null),
+        )
       else this.#newSlot(output, { kind: 'output', index }, base)
     })
     for (const step of order) {
@@ -94,7 +116,8 @@ class Lowering {
   #slot(value: Value): number {
     const base = storageOf(value, this.#fused)
     // An input that was updated in place goes by the name of the output that it becomes.
-    const updated = value !== base && base.op === 'input' && isUpdated(value, this.#fused) ? this.#updatedInputs.get(base) : undefined
+    const updated =
+      value !== base && base.op === 'input' && isUpdated(value, this.#fused) ? this.#updatedInputs.get(base) : undefined
     if (updated !== undefined) return updated
     return this.#slotOf.get(base) ?? this.#newSlot(base, { kind: 'temp' }, base)
   }
@@ -119,7 +142,8 @@ class Lowering {
   }
 
   #writeStep(step: PlannedStep): Step {
-    if (step instanceof Group) return emitGroup(step, { slotOf: (value) => this.#slot(value), float64: this.#options.capabilities.float64 })
+    if (step instanceof Group)
+      return emitGroup(step, { slotOf: (value) => this.#slot(value), float64: this.#options.capabilities.float64 })
     const { primitive } = step.value.attrs as CallAttrs
     return primitive === 'scan' ? this.#writeLoop(step) : this.#writeRoutine(step, primitive as RoutineName)
   }
@@ -127,7 +151,11 @@ class Lowering {
   #writeRoutine(call: Call, name: RoutineName): RoutineStep {
     const { attrs, outputs } = call.value.attrs as CallAttrs
     const operands = call.operands.map((operand): View => ({
-      slot: this.#slot(operand.base), dtype: operand.base.dtype, shape: operand.shape, strides: operand.strides, offset: operand.offset,
+      slot: this.#slot(operand.base),
+      dtype: operand.base.dtype,
+      shape: operand.shape,
+      strides: operand.strides,
+      offset: operand.offset,
     }))
     const results = outputs.map((spec, k) => denseView(this.#resultSlot(call.value, k, spec), spec))
     return { kind: 'routine', name, attrs: attrs as RoutineAttrs, operands, results }
@@ -146,13 +174,24 @@ class Lowering {
     })
     const resultSlots = outputs.map((spec, k) => this.#resultSlot(call.value, k, spec))
     const loopOutputs = outputs.map((_, k): LoopOutput =>
-      k < carries ? { kind: 'carry', carry: k } : { kind: 'slice', slot: resultSlots[k], elements: sizeOf(graph.outputs[k].shape) },
+      k < carries
+        ? { kind: 'carry', carry: k }
+        : { kind: 'slice', slot: resultSlots[k], elements: sizeOf(graph.outputs[k].shape) },
     )
     const carrySlots = Array.from({ length: carries }, (_, k) => {
       const buffer = (): number => this.#newSlot(outputs[k], { kind: 'temp' }, null)
       return { init: slots[constants + k], final: resultSlots[k], buffers: [buffer(), buffer()] as const }
     })
-    return { kind: 'loop', trips, reverse, body: program, arenaOffset: 0, inputs, outputs: loopOutputs, carries: carrySlots }
+    return {
+      kind: 'loop',
+      trips,
+      reverse,
+      body: program,
+      arenaOffset: 0,
+      inputs,
+      outputs: loopOutputs,
+      carries: carrySlots,
+    }
   }
 }
 
@@ -163,4 +202,3 @@ function floatBytes(spec: TensorSpec): number {
 function denseView(slot: number, spec: TensorSpec): View {
   return { slot, dtype: spec.dtype, shape: spec.shape, strides: stridesOf(spec.shape), offset: 0 }
 }
-

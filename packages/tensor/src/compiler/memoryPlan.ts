@@ -45,7 +45,9 @@ export function planMemory(slots: readonly PlanSlot[], steps: readonly Step[], o
     if (slot.place.kind === 'temp') return { kind: 'temp', offset: temps.offsets[k] }
     if (slot.place.kind !== 'output') return slot.place
     const alias = aliasOf.get(slot.place.index)
-    return alias === undefined ? { kind: 'output', index: slot.place.index } : { kind: 'output', index: slot.place.index, aliasOf: alias }
+    return alias === undefined
+      ? { kind: 'output', index: slot.place.index }
+      : { kind: 'output', index: slot.place.index, aliasOf: alias }
   })
   return { places, arenaBytes: temps.arenaBytes, loopArenas: temps.loopArenas, reused }
 }
@@ -57,7 +59,10 @@ export function stepSlots(step: Step): { reads: readonly number[]; writes: reado
       return fusedSlots(step)
     case 'routine': {
       const epilogue = step.epilogue === undefined ? { reads: [], writes: [] } : fusedSlots(step.epilogue)
-      return { reads: [...step.operands.map((view) => view.slot), ...epilogue.reads], writes: [...step.results.map((view) => view.slot), ...epilogue.writes] }
+      return {
+        reads: [...step.operands.map((view) => view.slot), ...epilogue.reads],
+        writes: [...step.results.map((view) => view.slot), ...epilogue.writes],
+      }
     }
     case 'collective':
       return { reads: step.operands.map((view) => view.slot), writes: step.results.map((view) => view.slot) }
@@ -92,10 +97,17 @@ function lifetimes(slots: readonly PlanSlot[], steps: readonly Step[]): (Lifetim
 }
 
 /** Gives outputs the buffers of donated inputs: first those updated element by element in one step, then any that have died before. */
-function reuseDonated(slots: readonly PlanSlot[], steps: readonly Step[], lives: readonly (Lifetime | null)[], donated: ReadonlySet<number>): Map<number, number> {
+function reuseDonated(
+  slots: readonly PlanSlot[],
+  steps: readonly Step[],
+  lives: readonly (Lifetime | null)[],
+  donated: ReadonlySet<number>,
+): Map<number, number> {
   const reused = new Map<number, number>()
   const taken = new Set<number>()
-  const inputs = slots.map((slot, k) => ({ slot, k })).filter(({ slot }) => slot.place.kind === 'input' && donated.has(slot.place.index))
+  const inputs = slots
+    .map((slot, k) => ({ slot, k }))
+    .filter(({ slot }) => slot.place.kind === 'input' && donated.has(slot.place.index))
   for (const slot of slots) {
     if (slot.place.kind !== 'output' || slot.place.aliasOf === undefined) continue
     reused.set(slot.place.aliasOf, slot.place.index)
@@ -110,7 +122,10 @@ function reuseDonated(slots: readonly PlanSlot[], steps: readonly Step[], lives:
         if (slot.place.kind !== 'input' || reused.has(slot.place.index)) return false
         if (slot.bytes !== output.bytes || slot.dtype !== output.dtype) return false
         const inputLife = lives[input]
-        if (sameStep) return inputLife !== null && inputLife.last === life.first && readsOnlyWhereItWrites(steps[life.first], input, k)
+        if (sameStep)
+          return (
+            inputLife !== null && inputLife.last === life.first && readsOnlyWhereItWrites(steps[life.first], input, k)
+          )
         return inputLife === null || inputLife.last < life.first
       })
       if (found === undefined || found.slot.place.kind !== 'input') return
@@ -137,7 +152,12 @@ function sameAccess(a: Access, b: Access): boolean {
   return a.gathered.length === 0 && a.offset === b.offset && a.strides.every((stride, k) => stride === b.strides[k])
 }
 
-function placeTemps(slots: readonly PlanSlot[], steps: readonly Step[], lives: readonly (Lifetime | null)[], alignment: number) {
+function placeTemps(
+  slots: readonly PlanSlot[],
+  steps: readonly Step[],
+  lives: readonly (Lifetime | null)[],
+  alignment: number,
+) {
   const arena = new Arena(alignment)
   const offsets = slots.map(() => 0)
   const loopArenas = new Map<LoopStep, number>()
@@ -147,7 +167,9 @@ function placeTemps(slots: readonly PlanSlot[], steps: readonly Step[], lives: r
     const dying = new Set(reads.filter((slot) => isTemp(slot) && lives[slot]?.last === at && !writes.includes(slot)))
     const born = [...new Set(writes)].filter((slot) => isTemp(slot) && lives[slot]?.first === at)
     for (const slot of born) {
-      const donor = [...dying].find((candidate) => slots[candidate].bytes === slots[slot].bytes && readsOnlyWhereItWrites(step, candidate, slot))
+      const donor = [...dying].find(
+        (candidate) => slots[candidate].bytes === slots[slot].bytes && readsOnlyWhereItWrites(step, candidate, slot),
+      )
       if (donor === undefined) offsets[slot] = arena.allocate(slots[slot].bytes)
       else {
         offsets[slot] = offsets[donor]

@@ -19,7 +19,8 @@ export function storageOf(value: Value, fused: FusedGraph): Value {
 /** Whether a value is (the reshaped bytes of) a buffer after an update in place. */
 export function isUpdated(value: Value, fused: FusedGraph): boolean {
   let base = value
-  for (let operand = fused.sameBytes.get(base); operand !== undefined; operand = fused.sameBytes.get(base)) base = operand
+  for (let operand = fused.sameBytes.get(base); operand !== undefined; operand = fused.sameBytes.get(base))
+    base = operand
   return fused.storedBy.get(base)?.update === base
 }
 

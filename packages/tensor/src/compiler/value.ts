@@ -67,7 +67,16 @@ export class ValueGraph {
       const known = this.#table.get(key)
       if (known !== undefined) return known
     }
-    const value: Value = { id: this.values.length, op, inputs, attrs, shape: spec.shape, dtype: spec.dtype, label, users: [] }
+    const value: Value = {
+      id: this.values.length,
+      op,
+      inputs,
+      attrs,
+      shape: spec.shape,
+      dtype: spec.dtype,
+      label,
+      users: [],
+    }
     this.values.push(value)
     if (!unique) this.#table.set(key, value)
     return value
@@ -111,7 +120,9 @@ function valueKey(op: ValueOp, inputs: readonly Value[], attrs: unknown, spec: T
 export function attrsKey(attrs: unknown): string {
   if (isEmpty(attrs)) return ''
   return JSON.stringify(attrs, (_name, value: unknown) =>
-    typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0)) ? `#${Object.is(value, -0) ? '-0' : String(value)}` : value,
+    typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0))
+      ? `#${Object.is(value, -0) ? '-0' : String(value)}`
+      : value,
   )
 }
 

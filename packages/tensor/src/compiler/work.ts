@@ -15,7 +15,10 @@ export function stepWork(step: Step, program: Program): Work {
       return fusedWork(step, program)
     case 'routine':
     case 'collective':
-      return { bytes: viewBytes([...step.operands, ...step.results]), flops: step.kind === 'routine' ? routineFlops(step) : 0 }
+      return {
+        bytes: viewBytes([...step.operands, ...step.results]),
+        flops: step.kind === 'routine' ? routineFlops(step) : 0,
+      }
     case 'loop': {
       const body = programWork(step.body)
       return { bytes: body.bytes * step.trips, flops: body.flops * step.trips }

@@ -14,12 +14,27 @@ export interface TensorSpec {
 
 /** Elementwise functions of one float operand. `sign`, `neg` and `abs` also take signed integers, `not` integers and bool. */
 export type UnaryName =
-  | 'neg' | 'abs' | 'sign' | 'floor' | 'ceil' | 'round' | 'sqrt' | 'exp' | 'log' | 'log1p' | 'expm1'
-  | 'sin' | 'cos' | 'tanh' | 'erf' | 'erfInv' | 'not'
+  | 'neg'
+  | 'abs'
+  | 'sign'
+  | 'floor'
+  | 'ceil'
+  | 'round'
+  | 'sqrt'
+  | 'exp'
+  | 'log'
+  | 'log1p'
+  | 'expm1'
+  | 'sin'
+  | 'cos'
+  | 'tanh'
+  | 'erf'
+  | 'erfInv'
+  | 'not'
 
 /** Elementwise functions of two operands of one dtype and one shape. `rem`, `shl`, `shr` are for integers; `and`, `or`, `xor` for integers and bool. */
 export type BinaryName =
-  | 'add' | 'sub' | 'mul' | 'div' | 'pow' | 'minimum' | 'maximum' | 'rem' | 'and' | 'or' | 'xor' | 'shl' | 'shr'
+  'add' | 'sub' | 'mul' | 'div' | 'pow' | 'minimum' | 'maximum' | 'rem' | 'and' | 'or' | 'xor' | 'shl' | 'shr'
 
 /** Elementwise comparisons: bool results. IEEE for floats. */
 export type CompareName = 'eq' | 'ne' | 'lt' | 'le'
@@ -72,9 +87,17 @@ export interface ScanAttrs {
 export interface CustomRules {
   readonly name: string
   /** Cotangents of all outputs -> cotangents of `operands` (null: none). An ordinary differentiable function. */
-  readonly vjp?: (cotangents: readonly Tensor[], operands: readonly Tensor[], outputs: readonly Tensor[]) => readonly (Tensor | null)[]
+  readonly vjp?: (
+    cotangents: readonly Tensor[],
+    operands: readonly Tensor[],
+    outputs: readonly Tensor[],
+  ) => readonly (Tensor | null)[]
   /** Tangents of operands (zeros where none) -> tangents of the outputs. Without it a jvp goes through the body (`throughBody`) or throws. */
-  readonly jvp?: (tangents: readonly Tensor[], operands: readonly Tensor[], outputs: readonly Tensor[]) => readonly Tensor[]
+  readonly jvp?: (
+    tangents: readonly Tensor[],
+    operands: readonly Tensor[],
+    outputs: readonly Tensor[],
+  ) => readonly Tensor[]
   /** Library composites whose rule equals the derivative of the body: a jvp may differentiate the body. */
   readonly throughBody: boolean
 }
@@ -114,7 +137,12 @@ export type PrimitiveAttrs = {
   /** Output index i reads start + step·i; steps may be negative, never 0. One entry per axis. */
   slice: { readonly start: readonly number[]; readonly size: readonly number[]; readonly step: readonly number[] }
   /** Constant padding; `interior` elements between neighbours; low and high may be negative (cut). One entry per axis. */
-  pad: { readonly low: readonly number[]; readonly high: readonly number[]; readonly interior: readonly number[]; readonly value: number }
+  pad: {
+    readonly low: readonly number[]
+    readonly high: readonly number[]
+    readonly interior: readonly number[]
+    readonly value: number
+  }
   /** [.., n, ..] -> [.., count, .., size] with the window axis appended last: element (i, w) reads i·stride + w·dilation on `axis`. */
   window: { readonly axis: number; readonly size: number; readonly stride: number; readonly dilation: number }
   concat: { readonly axis: number }
@@ -139,18 +167,50 @@ export type PrimitiveAttrs = {
   attentionGrad: AttentionAttrs
   /** x -> values, order (i32) */
   sort: { readonly axis: number; readonly descending: boolean }
-  cumulative: { readonly kind: 'sum' | 'prod' | 'max' | 'min'; readonly axis: number; readonly exclusive: boolean; readonly reverse: boolean }
+  cumulative: {
+    readonly kind: 'sum' | 'prod' | 'max' | 'min'
+    readonly axis: number
+    readonly exclusive: boolean
+    readonly reverse: boolean
+  }
   scan: ScanAttrs
 } & { [K in UnaryName | BinaryName | CompareName]: None }
 
 export type PrimitiveName = keyof PrimitiveAttrs
 
 const UNARY: ReadonlySet<string> = new Set<UnaryName>([
-  'neg', 'abs', 'sign', 'floor', 'ceil', 'round', 'sqrt', 'exp', 'log', 'log1p', 'expm1',
-  'sin', 'cos', 'tanh', 'erf', 'erfInv', 'not',
+  'neg',
+  'abs',
+  'sign',
+  'floor',
+  'ceil',
+  'round',
+  'sqrt',
+  'exp',
+  'log',
+  'log1p',
+  'expm1',
+  'sin',
+  'cos',
+  'tanh',
+  'erf',
+  'erfInv',
+  'not',
 ])
 const BINARY: ReadonlySet<string> = new Set<BinaryName>([
-  'add', 'sub', 'mul', 'div', 'pow', 'minimum', 'maximum', 'rem', 'and', 'or', 'xor', 'shl', 'shr',
+  'add',
+  'sub',
+  'mul',
+  'div',
+  'pow',
+  'minimum',
+  'maximum',
+  'rem',
+  'and',
+  'or',
+  'xor',
+  'shl',
+  'shr',
 ])
 const COMPARE: ReadonlySet<string> = new Set<CompareName>(['eq', 'ne', 'lt', 'le'])
 
@@ -167,7 +227,13 @@ export function isCompare(op: PrimitiveName): op is CompareName {
 /** Elementwise: every operand has the shape of the output. */
 export function isPointwise(op: PrimitiveName): boolean {
   return (
-    UNARY.has(op) || BINARY.has(op) || COMPARE.has(op) || op === 'cast' || op === 'bitcast' || op === 'select' || op === 'threefry'
+    UNARY.has(op) ||
+    BINARY.has(op) ||
+    COMPARE.has(op) ||
+    op === 'cast' ||
+    op === 'bitcast' ||
+    op === 'select' ||
+    op === 'threefry'
   )
 }
 

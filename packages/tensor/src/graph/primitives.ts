@@ -6,7 +6,16 @@ import type { DType } from '../dtype.js'
 import { InternalError } from '../errors.js'
 import { sameShape, showShape } from '../shape.js'
 import type {
-  AttentionAttrs, BinaryName, CompareName, ConvAttrs, CustomRules, PrimitiveAttrs, QuantMatmulAttrs, ReduceName, ScanAttrs, UnaryName,
+  AttentionAttrs,
+  BinaryName,
+  CompareName,
+  ConvAttrs,
+  CustomRules,
+  PrimitiveAttrs,
+  QuantMatmulAttrs,
+  ReduceName,
+  ScanAttrs,
+  UnaryName,
 } from './primitive.js'
 import { createNode, type Tensor } from './tensor.js'
 
@@ -20,7 +29,8 @@ function same(op: string, ...operands: Tensor[]): void {
 
 function sameDType(op: string, ...operands: Tensor[]): void {
   for (const operand of operands)
-    if (operand.dtype !== operands[0].dtype) throw new InternalError(`${op}: primitive dtypes differ, ${operands.map((t) => t.dtype).join(' ')}`)
+    if (operand.dtype !== operands[0].dtype)
+      throw new InternalError(`${op}: primitive dtypes differ, ${operands.map((t) => t.dtype).join(' ')}`)
 }
 
 export function placeholder(shape: readonly number[], dtype: DType): Tensor {
@@ -109,7 +119,9 @@ export function reshapeTo(x: Tensor, shape: readonly number[]): Tensor {
 
 export function transposeTo(x: Tensor, perm: readonly number[]): Tensor {
   if (perm.every((axis, k) => axis === k)) return x
-  return createNode('transpose', [x], { perm: [...perm] }, [{ shape: perm.map((axis) => x.shape[axis]), dtype: x.dtype }])[0]
+  return createNode('transpose', [x], { perm: [...perm] }, [
+    { shape: perm.map((axis) => x.shape[axis]), dtype: x.dtype },
+  ])[0]
 }
 
 /** numpy's rule: leading axes added, sizes 1 grow. */
@@ -120,15 +132,23 @@ export function broadcast(x: Tensor, shape: readonly number[]): Tensor {
 
 export function sliceOf(x: Tensor, start: readonly number[], size: readonly number[], step: readonly number[]): Tensor {
   if (sameShape(size, x.shape) && start.every((s) => s === 0) && step.every((s) => s === 1)) return x
-  return createNode('slice', [x], { start: [...start], size: [...size], step: [...step] }, [{ shape: [...size], dtype: x.dtype }])[0]
+  return createNode('slice', [x], { start: [...start], size: [...size], step: [...step] }, [
+    { shape: [...size], dtype: x.dtype },
+  ])[0]
 }
 
 export function padWith(
-  x: Tensor, low: readonly number[], high: readonly number[], interior: readonly number[], value: number,
+  x: Tensor,
+  low: readonly number[],
+  high: readonly number[],
+  interior: readonly number[],
+  value: number,
 ): Tensor {
   if (low.every((p) => p === 0) && high.every((p) => p === 0) && interior.every((p) => p === 0)) return x
   const shape = x.shape.map((n, k) => low[k] + high[k] + (n === 0 ? 0 : n + (n - 1) * interior[k]))
-  return createNode('pad', [x], { low: [...low], high: [...high], interior: [...interior], value }, [{ shape, dtype: x.dtype }])[0]
+  return createNode('pad', [x], { low: [...low], high: [...high], interior: [...interior], value }, [
+    { shape, dtype: x.dtype },
+  ])[0]
 }
 
 export function windowOf(x: Tensor, axis: number, size: number, stride: number, dilation: number): Tensor {
@@ -176,14 +196,22 @@ export function reduceOver(kind: ReduceName, x: Tensor, axes: readonly number[])
 export function matmulOf(a: Tensor, b: Tensor): Tensor {
   sameDType('matmul', a, b)
   const rank = a.rank
-  if (b.rank !== rank || a.shape[rank - 1] !== b.shape[rank - 2] || !sameShape(a.shape.slice(0, -2), b.shape.slice(0, -2)))
+  if (
+    b.rank !== rank ||
+    a.shape[rank - 1] !== b.shape[rank - 2] ||
+    !sameShape(a.shape.slice(0, -2), b.shape.slice(0, -2))
+  )
     throw new InternalError(`matmul: primitive shapes ${showShape(a.shape)} ${showShape(b.shape)}`)
-  return createNode('matmul', [a, b], NONE, [{ shape: [...a.shape.slice(0, -1), b.shape[rank - 1]], dtype: a.dtype }])[0]
+  return createNode('matmul', [a, b], NONE, [
+    { shape: [...a.shape.slice(0, -1), b.shape[rank - 1]], dtype: a.dtype },
+  ])[0]
 }
 
 /** x [M, K], operands as `quant.ts` lays them out. */
 export function quantMatmulOf(x: Tensor, weight: readonly Tensor[], attrs: QuantMatmulAttrs): Tensor {
-  return createNode('quantMatmul', [x, ...weight], attrs, [{ shape: [x.shape[0], attrs.outFeatures], dtype: x.dtype }])[0]
+  return createNode('quantMatmul', [x, ...weight], attrs, [
+    { shape: [x.shape[0], attrs.outFeatures], dtype: x.dtype },
+  ])[0]
 }
 
 /** Size of one spatial axis of a convolution's result (0 when the kernel does not fit). */
@@ -201,7 +229,13 @@ export function convOf(x: Tensor, w: Tensor, attrs: ConvAttrs): Tensor {
 }
 
 /** -> [out, lse] */
-export function attentionOf(q: Tensor, k: Tensor, v: Tensor, extra: readonly Tensor[], attrs: AttentionAttrs): Tensor[] {
+export function attentionOf(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  extra: readonly Tensor[],
+  attrs: AttentionAttrs,
+): Tensor[] {
   const [B, H, T] = q.shape
   return createNode('attention', [q, k, v, ...extra], attrs, [
     { shape: [B, H, T, v.shape[3]], dtype: q.dtype },
@@ -210,7 +244,11 @@ export function attentionOf(q: Tensor, k: Tensor, v: Tensor, extra: readonly Ten
 }
 
 /** -> [dq, dk, dv] */
-export function attentionGradOf(operands: readonly Tensor[], extra: readonly Tensor[], attrs: AttentionAttrs): Tensor[] {
+export function attentionGradOf(
+  operands: readonly Tensor[],
+  extra: readonly Tensor[],
+  attrs: AttentionAttrs,
+): Tensor[] {
   return createNode(
     'attentionGrad',
     [...operands, ...extra],

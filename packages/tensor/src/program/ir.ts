@@ -95,12 +95,21 @@ export type ReduceKind = 'sum' | 'prod' | 'max' | 'min' | 'any' | 'all' | 'argMa
 
 /** A value of a fused step. */
 export type Expr = { readonly type: ScalarType; readonly level: Level } & (
-  | { readonly op: 'const'; /** f32, i32 or u32 value; bool 0 or 1. f32 consts are exact in f32 (NaN, Infinity and -0 occur) */ readonly value: number }
+  | {
+      readonly op: 'const'
+      /** f32, i32 or u32 value; bool 0 or 1. f32 consts are exact in f32 (NaN, Infinity and -0 occur) */ readonly value: number
+    }
   | { readonly op: 'param'; /** position in `params` of the step */ readonly param: number }
   /** i32 coordinate on an axis: outer axes 0 … outer.length-1, the inner axis outer.length. */
   | { readonly op: 'index'; readonly axis: number }
   /** Reads `operand` where `guard` (type bool) holds or there is none; elsewhere the value is 0 and memory is not touched. */
-  | { readonly op: 'load'; readonly operand: number; readonly dtype: DType; readonly access: Access; readonly guard?: number }
+  | {
+      readonly op: 'load'
+      readonly operand: number
+      readonly dtype: DType
+      readonly access: Access
+      readonly guard?: number
+    }
   /** Finished at the end of phase `phase`; always of level row, type i32 for argMax and argMin. */
   | { readonly op: 'reduce'; readonly kind: ReduceKind; readonly arg: number; readonly phase: number }
   /** f32 value rounded to f16 or bf16 (nearest even, subnormals kept) and widened again; i32 or u32 wrapped to i8 or u8. */
@@ -122,8 +131,21 @@ export type Expr = { readonly type: ScalarType; readonly level: Level } & (
  * A backend either calls `lowerMath(step)` first, which leaves none of them, or uses its own where it meets the tolerances.
  */
 export type UnaryExprOp =
-  | 'neg' | 'abs' | 'sqrt' | 'floor' | 'ceil' | 'rint' | 'trunc' | 'not'
-  | 'toF32' | 'toI32' | 'toU32' | 'toBool' | 'bitsToF32' | 'bitsToI32' | 'bitsToU32'
+  | 'neg'
+  | 'abs'
+  | 'sqrt'
+  | 'floor'
+  | 'ceil'
+  | 'rint'
+  | 'trunc'
+  | 'not'
+  | 'toF32'
+  | 'toI32'
+  | 'toU32'
+  | 'toBool'
+  | 'bitsToF32'
+  | 'bitsToI32'
+  | 'bitsToU32'
   | MathFunction
 
 /** Lowered to the other operators by `lowerMath`. */
@@ -136,8 +158,23 @@ export type MathFunction = 'exp' | 'log' | 'log1p' | 'expm1' | 'sin' | 'cos' | '
  * pow (f32, only before `lowerMath`).
  */
 export type BinaryExprOp =
-  | 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max' | 'rem' | 'and' | 'or' | 'xor' | 'shl' | 'shr'
-  | 'eq' | 'ne' | 'lt' | 'le' | 'pow'
+  | 'add'
+  | 'sub'
+  | 'mul'
+  | 'div'
+  | 'min'
+  | 'max'
+  | 'rem'
+  | 'and'
+  | 'or'
+  | 'xor'
+  | 'shl'
+  | 'shr'
+  | 'eq'
+  | 'ne'
+  | 'lt'
+  | 'le'
+  | 'pow'
 
 /** A strided window onto a slot, in elements. */
 export interface View {
@@ -163,7 +200,7 @@ export interface RoutineStep {
 }
 
 export type RoutineName =
-  | 'matmul' | 'quantMatmul' | 'attention' | 'attentionGrad' | 'conv' | 'scatterAdd' | 'sort' | 'cumulative' | 'copy'
+  'matmul' | 'quantMatmul' | 'attention' | 'attentionGrad' | 'conv' | 'scatterAdd' | 'sort' | 'cumulative' | 'copy'
 
 export type RoutineAttrs = { readonly [name: string]: string | number | boolean | null | readonly number[] }
 
@@ -184,7 +221,11 @@ export interface LoopStep {
    * Carry c lives in slot `buffers[0]` before even trips and `buffers[1]` before odd ones; the first trip reads `init`,
    * the last writes `final`. All are slots of the outer program.
    */
-  readonly carries: readonly { readonly init: number; readonly final: number; readonly buffers: readonly [number, number] }[]
+  readonly carries: readonly {
+    readonly init: number
+    readonly final: number
+    readonly buffers: readonly [number, number]
+  }[]
 }
 
 export type LoopInput =

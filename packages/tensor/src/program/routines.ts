@@ -22,5 +22,13 @@ import type { RoutineName } from './ir.js'
 export const MATMUL_K_BLOCK = 256
 
 export const ROUTINE_NAMES: readonly RoutineName[] = [
-  'matmul', 'quantMatmul', 'attention', 'attentionGrad', 'conv', 'scatterAdd', 'sort', 'cumulative', 'copy',
+  'matmul',
+  'quantMatmul',
+  'attention',
+  'attentionGrad',
+  'conv',
+  'scatterAdd',
+  'sort',
+  'cumulative',
+  'copy',
 ]

@@ -14,14 +14,21 @@ export function checkReadable(tensor: Tensor, reader: string): void {
   const what = `${tensor.dtype} ${showShape(tensor.shape)}`
   switch (tensor.state) {
     case 'donated':
-      throw new DonatedError(`${reader}: tensor ${what} was donated to a compiled call and is gone; use the tensors that the call returned`)
+      throw new DonatedError(
+        `${reader}: tensor ${what} was donated to a compiled call and is gone; use the tensors that the call returned`,
+      )
     case 'disposed':
       throw new DisposedError(`${reader}: tensor ${what} was disposed; keep it until its last use`)
     case 'failed':
-      throw new FailedError(`${reader}: tensor ${what} has no value because its run failed: ${tensor.reason instanceof Error ? tensor.reason.message : String(tensor.reason)}`, { cause: tensor.reason })
+      throw new FailedError(
+        `${reader}: tensor ${what} has no value because its run failed: ${tensor.reason instanceof Error ? tensor.reason.message : String(tensor.reason)}`,
+        { cause: tensor.reason },
+      )
     default:
       if (tensor.storage?.kind === 'device' && tensor.storage.backend.closed)
-        throw new DisposedError(`${reader}: tensor ${what} lives on backend "${tensor.storage.backend.name}", which was closed; read values before closing it`)
+        throw new DisposedError(
+          `${reader}: tensor ${what} lives on backend "${tensor.storage.backend.name}", which was closed; read values before closing it`,
+        )
   }
 }
 

@@ -15,7 +15,12 @@ export function setDefaultBackend(backend: Backend | null): void {
  */
 export function getDefaultBackend(): Backend {
   if (current === null)
-    throw new BackendUnavailableError('evaluate: no backend is open; call setDefaultBackend(await openCpu()) from @tarazed/kernels-cpu (or openReference() from @tarazed/tensor) first')
-  if (current.closed) throw new DisposedError(`evaluate: backend "${current.name}" was closed; open a new one and call setDefaultBackend again`)
+    throw new BackendUnavailableError(
+      'evaluate: no backend is open; call setDefaultBackend(await openCpu()) from @tarazed/kernels-cpu (or openReference() from @tarazed/tensor) first',
+    )
+  if (current.closed)
+    throw new DisposedError(
+      `evaluate: backend "${current.name}" was closed; open a new one and call setDefaultBackend again`,
+    )
   return current
 }

@@ -133,7 +133,15 @@ function cacheOf(backend: Backend): LruCache<string, CachedProgram> {
 
 /** Routines that ran without being kept. Elementwise work is cheap to repeat and often is, on purpose. */
 const computedBefore = new WeakSet<Node>()
-const COSTLY: ReadonlySet<string> = new Set(['matmul', 'quantMatmul', 'conv', 'attention', 'attentionGrad', 'sort', 'scan'])
+const COSTLY: ReadonlySet<string> = new Set([
+  'matmul',
+  'quantMatmul',
+  'conv',
+  'attention',
+  'attentionGrad',
+  'sort',
+  'scan',
+])
 let recomputationReported = false
 
 /** Says once that a costly value is computed again because it was not among the tensors that were evaluated. */

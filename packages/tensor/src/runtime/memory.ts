@@ -32,7 +32,8 @@ export const DEFAULT_SLACK_BYTES = 256 * 2 ** 20
 
 function accountsOf(backend: Backend): Accounts {
   let known = accounts.get(backend)
-  if (known === undefined) accounts.set(backend, (known = { baseline: 0, slackBytes: DEFAULT_SLACK_BYTES, live: new Set() }))
+  if (known === undefined)
+    accounts.set(backend, (known = { baseline: 0, slackBytes: DEFAULT_SLACK_BYTES, live: new Set() }))
   return known
 }
 
@@ -90,7 +91,10 @@ export async function relieveMemory(backend: Backend): Promise<void> {
 }
 
 /** The largest live tensors of a backend, for reports and allocation errors. */
-export function memoryReport(backend: Backend, count = 10): { liveBytes: number; tensors: number; largest: { bytes: number; what: string }[] } {
+export function memoryReport(
+  backend: Backend,
+  count = 10,
+): { liveBytes: number; tensors: number; largest: { bytes: number; what: string }[] } {
   const live = [...accountsOf(backend).live].sort((a, b) => b.buffer.bytes - a.buffer.bytes)
   const largest = live.slice(0, count).map((owned) => ({ bytes: owned.buffer.bytes, what: owned.describe }))
   return { liveBytes: backend.counters.liveBytes, tensors: live.length, largest }

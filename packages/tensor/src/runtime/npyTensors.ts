@@ -26,14 +26,19 @@ export async function toNpy(tensor: Tensor): Promise<Uint8Array> {
  */
 export async function fromNpz(file: Uint8Array, options?: ParseNpzOptions): Promise<Record<string, Tensor>> {
   const arrays = await parseNpz(file, options)
-  return Object.fromEntries([...arrays].map(([name, array]) => [name, fromBytes(array.bytes, { shape: array.shape, dtype: array.dtype })]))
+  return Object.fromEntries(
+    [...arrays].map(([name, array]) => [name, fromBytes(array.bytes, { shape: array.shape, dtype: array.dtype })]),
+  )
 }
 
 /** The bytes of an `.npz` archive of named tensors. */
 export async function toNpz(tensors: Readonly<Record<string, Tensor>>): Promise<Uint8Array> {
   await evaluateWith({}, Object.values(tensors))
   const entries = await Promise.all(
-    Object.entries(tensors).map(async ([name, tensor]) => [name, { dtype: tensor.dtype, shape: tensor.shape, bytes: await bytes(tensor) }] as const),
+    Object.entries(tensors).map(
+      async ([name, tensor]) =>
+        [name, { dtype: tensor.dtype, shape: tensor.shape, bytes: await bytes(tensor) }] as const,
+    ),
   )
   return formatNpz(new Map(entries))
 }

@@ -51,7 +51,13 @@ export async function profile(fn: () => unknown, options: { readonly roofline?: 
     recorder = before
   }
   const { steps, programs, clock } = mine
-  return { steps, programs, totalMicroseconds: clock, table: (rows = 20) => formatTable(steps, clock, rows), chromeTrace: () => chromeTrace(steps) }
+  return {
+    steps,
+    programs,
+    totalMicroseconds: clock,
+    table: (rows = 20) => formatTable(steps, clock, rows),
+    chromeTrace: () => chromeTrace(steps),
+  }
 }
 
 /** Enqueues a run, with step times while a profile is recorded. */
@@ -61,15 +67,25 @@ export function runExecutable(backend: Backend, executable: Executable, bindings
   const started = performance.now()
   const times =
     backend.profile?.(executable, bindings) ??
-    backend.run(executable, bindings).then(() => [{ label: 'program', microseconds: (performance.now() - started) * 1000 }])
+    backend
+      .run(executable, bindings)
+      .then(() => [{ label: 'program', microseconds: (performance.now() - started) * 1000 }])
   return times.then((list) => {
     mine.programs++
     const { program } = executable
     const whole = list.length !== program.steps.length
     list.forEach((time, k) => {
       const { bytes, flops } = whole ? programWork(program) : stepWork(program.steps[k], program)
-      const share = mine.roofline === undefined ? undefined : rooflineMicroseconds(bytes, flops, mine.roofline) / time.microseconds
-      mine.steps.push({ label: time.label, startMicroseconds: mine.clock, microseconds: time.microseconds, bytes, flops, share })
+      const share =
+        mine.roofline === undefined ? undefined : rooflineMicroseconds(bytes, flops, mine.roofline) / time.microseconds
+      mine.steps.push({
+        label: time.label,
+        startMicroseconds: mine.clock,
+        microseconds: time.microseconds,
+        bytes,
+        flops,
+        share,
+      })
       mine.clock += time.microseconds
     })
   })
@@ -80,9 +96,19 @@ function rooflineMicroseconds(bytes: number, flops: number, roofline: Roofline):
 }
 
 function formatTable(steps: readonly ProfiledStep[], total: number, rows: number): string {
-  const merged = new Map<string, { count: number; microseconds: number; bytes: number; flops: number; ideal: number; hasShare: boolean }>()
+  const merged = new Map<
+    string,
+    { count: number; microseconds: number; bytes: number; flops: number; ideal: number; hasShare: boolean }
+  >()
   for (const step of steps) {
-    const row = merged.get(step.label) ?? { count: 0, microseconds: 0, bytes: 0, flops: 0, ideal: 0, hasShare: step.share !== undefined }
+    const row = merged.get(step.label) ?? {
+      count: 0,
+      microseconds: 0,
+      bytes: 0,
+      flops: 0,
+      ideal: 0,
+      hasShare: step.share !== undefined,
+    }
     row.count++
     row.microseconds += step.microseconds
     row.bytes += step.bytes

@@ -17,7 +17,11 @@ export async function data(tensor: Tensor): Promise<TensorData> {
   await ready(tensor, 'data')
   const storage = tensor.storage as NonNullable<Tensor['storage']>
   if (storage.kind === 'host') return bytesToData(storage.bytes, tensor.dtype)
-  return deviceBytesToData(await storage.backend.read(storage.buffer), tensor.dtype, storage.backend.capabilities.float64)
+  return deviceBytesToData(
+    await storage.backend.read(storage.buffer),
+    tensor.dtype,
+    storage.backend.capabilities.float64,
+  )
 }
 
 /** The raw bytes in the layout of the dtype. A copy. */
@@ -25,7 +29,11 @@ export async function bytes(tensor: Tensor): Promise<Uint8Array> {
   await ready(tensor, 'bytes')
   const storage = tensor.storage as NonNullable<Tensor['storage']>
   if (storage.kind === 'host') return storage.bytes.slice()
-  return deviceBytesToBytes(await storage.backend.read(storage.buffer), tensor.dtype, storage.backend.capabilities.float64)
+  return deviceBytesToBytes(
+    await storage.backend.read(storage.buffer),
+    tensor.dtype,
+    storage.backend.capabilities.float64,
+  )
 }
 
 /**
@@ -33,7 +41,10 @@ export async function bytes(tensor: Tensor): Promise<Uint8Array> {
  * @throws ShapeError for another size
  */
 export async function item(tensor: Tensor): Promise<number> {
-  if (tensor.size !== 1) throw new ShapeError(`item: the tensor must have exactly one element, got shape ${showShape(tensor.shape)}; use data() or slice it first`)
+  if (tensor.size !== 1)
+    throw new ShapeError(
+      `item: the tensor must have exactly one element, got shape ${showShape(tensor.shape)}; use data() or slice it first`,
+    )
   return (await data(tensor))[0]
 }
 

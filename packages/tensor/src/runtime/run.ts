@@ -16,7 +16,9 @@ export function allocateOutputs(backend: Backend, sizes: readonly number[]): Dev
   } catch (error) {
     for (const buffer of buffers) backend.free(buffer)
     if (!(error instanceof AllocationError)) throw error
-    const owners = memoryReport(backend, 5).largest.map(({ bytes, what }) => `${(bytes / 2 ** 20).toFixed(1)} MiB ${what}`)
+    const owners = memoryReport(backend, 5).largest.map(
+      ({ bytes, what }) => `${(bytes / 2 ** 20).toFixed(1)} MiB ${what}`,
+    )
     throw new AllocationError(
       `${error.message}${owners.length === 0 ? '' : `. Largest tensors: ${owners.join('; ')}`}`,
       error.requestedBytes,

@@ -1,8 +1,26 @@
 /** `compile`, donation and states: the rules of the core, one fact a test. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
-  add, compile, data, evaluate, exp, item, matmul, mul, openReference, random, scalar, setDefaultBackend, sub, sum, tensor, updateSlice, valueAndGrad, zeros,
-  type Backend, type Tensor,
+  add,
+  compile,
+  data,
+  evaluate,
+  exp,
+  item,
+  matmul,
+  mul,
+  openReference,
+  random,
+  scalar,
+  setDefaultBackend,
+  sub,
+  sum,
+  tensor,
+  updateSlice,
+  valueAndGrad,
+  zeros,
+  type Backend,
+  type Tensor,
 } from '../../src/index.js'
 
 let backend: Backend
@@ -35,11 +53,27 @@ describe('compile', () => {
       },
       { donate: ['w'] },
     )
-    let w = tensor([[1, 2], [3, 4], [5, 6]], { dtype: 'f32' })
+    let w = tensor(
+      [
+        [1, 2],
+        [3, 4],
+        [5, 6],
+      ],
+      { dtype: 'f32' },
+    )
     const losses: number[] = []
     let settled = 0
     for (let k = 0; k < 50; k++) {
-      const result = await step(w, tensor([[1, 0.5, -1], [0.2, 1, 1]], { dtype: 'f32' }))
+      const result = await step(
+        w,
+        tensor(
+          [
+            [1, 0.5, -1],
+            [0.2, 1, 1],
+          ],
+          { dtype: 'f32' },
+        ),
+      )
       w = result.w
       losses.push(await item(result.value))
       if (k === 3) settled = step.stats.allocations
@@ -112,7 +146,9 @@ describe('donation', () => {
     const y = await f(big)
     await expect(data(big)).rejects.toThrow(/was donated to a compiled call/)
     expect((await data(y))[99]).toBe(1)
-    expect((await f.program(zeros([100]))).slots.some((slot) => slot.place.kind === 'output' && slot.place.aliasOf === 0)).toBe(true)
+    expect(
+      (await f.program(zeros([100]))).slots.some((slot) => slot.place.kind === 'output' && slot.place.aliasOf === 0),
+    ).toBe(true)
   })
 
   it('throws for a lazy graph that still reads a donated tensor', async () => {
@@ -135,10 +171,13 @@ describe('donation', () => {
   })
 
   it('never overwrites what a later reader needs', async () => {
-    const f = compile((x: Tensor) => {
-      const y = add(x, 1)
-      return { y, total: sum(mul(x, y)) }
-    }, { donate: [0] })
+    const f = compile(
+      (x: Tensor) => {
+        const y = add(x, 1)
+        return { y, total: sum(mul(x, y)) }
+      },
+      { donate: [0] },
+    )
     const values = Array.from({ length: 64 }, (_, k) => k)
     const { y, total } = await f(tensor(values, { dtype: 'f32' }))
     expect((await data(y))[63]).toBe(64)
@@ -146,15 +185,17 @@ describe('donation', () => {
   })
 
   it('writes only the slice when a cache is donated', async () => {
-    const step = compile(
-      (cache: Tensor, row: Tensor, at: Tensor) => updateSlice(cache, row, [at, 0]),
-      { donate: ['cache'] },
-    )
+    const step = compile((cache: Tensor, row: Tensor, at: Tensor) => updateSlice(cache, row, [at, 0]), {
+      donate: ['cache'],
+    })
     const at = (k: number): Tensor => scalar(k, { dtype: 'i32' })
     const program = await step.program(zeros([32, 8]), tensor([[1, 1, 1, 1, 1, 1, 1, 1]], { dtype: 'f32' }), at(0))
-    expect(program.steps.map((s) => (s.kind === 'fused' ? [...s.outer, s.inner].reduce((a, b) => a * b, 1) : 0))).toEqual([8])
+    expect(
+      program.steps.map((s) => (s.kind === 'fused' ? [...s.outer, s.inner].reduce((a, b) => a * b, 1) : 0)),
+    ).toEqual([8])
     let cache = zeros([32, 8])
-    for (let k = 0; k < 32; k++) cache = await step(cache, tensor([Array.from({ length: 8 }, () => k)], { dtype: 'f32' }), at(k))
+    for (let k = 0; k < 32; k++)
+      cache = await step(cache, tensor([Array.from({ length: 8 }, () => k)], { dtype: 'f32' }), at(k))
     expect([...(await data(cache))]).toEqual(Array.from({ length: 256 }, (_, k) => Math.floor(k / 8)))
     expect(step.stats.traces).toBe(1)
   })

@@ -1,8 +1,27 @@
 /** `evaluate`, states of tensors, errors that lose nothing. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
-  add, bytes, checkNumerics, compile, data, div, evaluate, exp, grad, item, log, matmul, mul, ones, openReference, setDefaultBackend, sum, tensor, zeros,
-  type Backend, type Tensor,
+  add,
+  bytes,
+  checkNumerics,
+  compile,
+  data,
+  div,
+  evaluate,
+  exp,
+  grad,
+  item,
+  log,
+  matmul,
+  mul,
+  ones,
+  openReference,
+  setDefaultBackend,
+  sum,
+  tensor,
+  zeros,
+  type Backend,
+  type Tensor,
 } from '../../src/index.js'
 
 let backend: Backend

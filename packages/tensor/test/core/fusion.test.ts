@@ -1,9 +1,35 @@
 /** What becomes one step, what shares memory: facts about programs. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
-  add, concat, compile, crossEntropy, div, embedding, explain, layerNorm, matmul, mul, ones, openReference, relu, reshape, rmsNorm, setDefaultBackend, slice, softmax, sqrt, sub, sum, tensor,
-  transpose, validateProgram, valueAndGrad, zeros,
-  type Backend, type Program, type Tensor,
+  add,
+  concat,
+  compile,
+  crossEntropy,
+  div,
+  embedding,
+  explain,
+  layerNorm,
+  matmul,
+  mul,
+  ones,
+  openReference,
+  relu,
+  reshape,
+  rmsNorm,
+  setDefaultBackend,
+  slice,
+  softmax,
+  sqrt,
+  sub,
+  sum,
+  tensor,
+  transpose,
+  validateProgram,
+  valueAndGrad,
+  zeros,
+  type Backend,
+  type Program,
+  type Tensor,
 } from '../../src/index.js'
 
 let backend: Backend
@@ -13,13 +39,18 @@ beforeAll(() => {
 })
 afterAll(() => backend.close())
 
-async function programOf<A extends readonly unknown[]>(fn: (...args: A) => unknown, args: A, donate: readonly number[] = []): Promise<Program> {
+async function programOf<A extends readonly unknown[]>(
+  fn: (...args: A) => unknown,
+  args: A,
+  donate: readonly number[] = [],
+): Promise<Program> {
   const program = await compile(fn, { donate }).program(...args)
   validateProgram(program)
   return program
 }
 
-const kinds = (program: Program): string[] => program.steps.map((step) => (step.kind === 'routine' ? step.name : step.kind))
+const kinds = (program: Program): string[] =>
+  program.steps.map((step) => (step.kind === 'routine' ? step.name : step.kind))
 const x = (): Tensor => ones([6, 40])
 
 describe('fusion', () => {
@@ -29,7 +60,9 @@ describe('fusion', () => {
 
   it('makes RMS norm and layer norm one step', async () => {
     expect(kinds(await programOf((t: Tensor, w: Tensor) => rmsNorm(t, w), [x(), ones([40])]))).toEqual(['fused'])
-    expect(kinds(await programOf((t: Tensor, w: Tensor, b: Tensor) => layerNorm(t, w, b), [x(), ones([40]), zeros([40])]))).toEqual(['fused'])
+    expect(
+      kinds(await programOf((t: Tensor, w: Tensor, b: Tensor) => layerNorm(t, w, b), [x(), ones([40]), zeros([40])])),
+    ).toEqual(['fused'])
   })
 
   it('makes the rows of cross-entropy one step', async () => {
@@ -64,7 +97,8 @@ describe('fusion', () => {
     const program = await programOf(joined, [ones([32, 3]), ones([32, 3])])
     expect(kinds(program)).toEqual(['fused'])
     const [step] = program.steps
-    const gathered = step.kind === 'fused' ? step.exprs.filter((expr) => expr.op === 'load' && expr.access.gathered.length > 0) : []
+    const gathered =
+      step.kind === 'fused' ? step.exprs.filter((expr) => expr.op === 'load' && expr.access.gathered.length > 0) : []
     expect(gathered).toEqual([])
   })
 
@@ -80,7 +114,9 @@ describe('fusion', () => {
     }
     const program = await programOf(twice, [x(), ones([40, 3])])
     expect(kinds(program).filter((kind) => kind === 'matmul')).toHaveLength(1)
-    expect(program.steps.filter((step) => step.kind === 'fused' && step.exprs.some((expr) => expr.op === 'exp'))).toHaveLength(1)
+    expect(
+      program.steps.filter((step) => step.kind === 'fused' && step.exprs.some((expr) => expr.op === 'exp')),
+    ).toHaveLength(1)
   })
 
   it('keeps temporaries of a deep chain in a small arena', async () => {
@@ -96,10 +132,17 @@ describe('fusion', () => {
   it('plans backward passes that the validator accepts, fused and not', async () => {
     const loss = (w: Tensor, t: Tensor): Tensor => sum(softmax(layerNorm(matmul(t, w))))
     for (const fuse of [true, false])
-      validateProgram(await compile((w: Tensor, t: Tensor) => valueAndGrad((p: Tensor) => loss(p, t))(w), { fuse }).program(ones([40, 8]), x()))
+      validateProgram(
+        await compile((w: Tensor, t: Tensor) => valueAndGrad((p: Tensor) => loss(p, t))(w), { fuse }).program(
+          ones([40, 8]),
+          x(),
+        ),
+      )
   })
 
   it('explains a function in words', async () => {
-    expect(await explain((t: Tensor) => softmax(t), [x()])).toMatch(/program: 1 steps, 1 inputs, 1 outputs[\s\S]*fused \[6, 40\] 2 phases out0 <- in0/)
+    expect(await explain((t: Tensor) => softmax(t), [x()])).toMatch(
+      /program: 1 steps, 1 inputs, 1 outputs[\s\S]*fused \[6, 40\] 2 phases out0 <- in0/,
+    )
   })
 })

@@ -9,10 +9,36 @@ export const DECODE_CASES = [
 
 export const decodeInt4: Bench = {
   name: 'decode-int4',
-  about: 'int4 matrix-vector product 4096×4096, groups of 128: GB/s of weights as a share of the copy bandwidth; errors',
+  about:
+    'int4 matrix-vector product 4096×4096, groups of 128: GB/s of weights as a share of the copy bandwidth; errors',
   rows: [
-    ...DECODE_CASES.map(({ name, share }) => ({ case: name, unit: 'GB/s', better: 'higher', ours: ONE_RELAXED, peers: [], ceiling: 'copy', bars: [atLeastShare(share)] }) as const),
-    ...DECODE_CASES.map(({ name }) => ({ case: name, label: `${name}, 2 threads`, unit: 'GB/s', better: 'higher', ours: TWO_RELAXED, peers: [], ceiling: 'copy' }) as const),
-    ...DECODE_CASES.map(({ name }) => ({ case: `${name}: error`, unit: 'relative', better: 'lower', ours: ONE_RELAXED, peers: [] }) as const),
+    ...DECODE_CASES.map(
+      ({ name, share }) =>
+        ({
+          case: name,
+          unit: 'GB/s',
+          better: 'higher',
+          ours: ONE_RELAXED,
+          peers: [],
+          ceiling: 'copy',
+          bars: [atLeastShare(share)],
+        }) as const,
+    ),
+    ...DECODE_CASES.map(
+      ({ name }) =>
+        ({
+          case: name,
+          label: `${name}, 2 threads`,
+          unit: 'GB/s',
+          better: 'higher',
+          ours: TWO_RELAXED,
+          peers: [],
+          ceiling: 'copy',
+        }) as const,
+    ),
+    ...DECODE_CASES.map(
+      ({ name }) =>
+        ({ case: `${name}: error`, unit: 'relative', better: 'lower', ours: ONE_RELAXED, peers: [] }) as const,
+    ),
   ],
 }

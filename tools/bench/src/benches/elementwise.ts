@@ -14,6 +14,11 @@ export const elementwise: Bench = {
   name: 'elementwise',
   about: 'add, exp, sum, softmax, layer norm over [4096, 4096], one thread; share of the copy bandwidth',
   rows: ELEMENTWISE_CASES.map((name) => ({
-    case: name, unit: 'ms', better: 'lower', ours: ONE_RELAXED, peers: [JAX_JS, JAX_JS_RELAXED, TFJS], ...(name === 'add' ? {} : { bars: [bar] }),
+    case: name,
+    unit: 'ms',
+    better: 'lower',
+    ours: ONE_RELAXED,
+    peers: [JAX_JS, JAX_JS_RELAXED, TFJS],
+    ...(name === 'add' ? {} : { bars: [bar] }),
   })),
 }

@@ -8,4 +8,12 @@ import { matmul } from './matmul.js'
 import { memory } from './memory.js'
 import { mlp } from './mlp.js'
 
-export const benches: Readonly<Record<string, Bench>> = { matmul, elementwise, mlp, gpt, dispatch, memory, 'decode-int4': decodeInt4 }
+export const benches: Readonly<Record<string, Bench>> = {
+  matmul,
+  elementwise,
+  mlp,
+  gpt,
+  dispatch,
+  memory,
+  'decode-int4': decodeInt4,
+}

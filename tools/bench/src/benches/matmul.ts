@@ -1,5 +1,17 @@
 /** f32 matrix products, 1024³ and shapes of small transformers. */
-import { atLeast, atLeastShare, JAX_JS, JAX_JS_RELAXED, ONE_PLAIN, ONE_RELAXED, ORT_WEB, TFJS, TWO_RELAXED, type Bench, type RowSpec } from '../bench.js'
+import {
+  atLeast,
+  atLeastShare,
+  JAX_JS,
+  JAX_JS_RELAXED,
+  ONE_PLAIN,
+  ONE_RELAXED,
+  ORT_WEB,
+  TFJS,
+  TWO_RELAXED,
+  type Bench,
+  type RowSpec,
+} from '../bench.js'
 
 export const MATMUL_CASES = [
   { name: '1024³', M: 1024, K: 1024, N: 1024, transposeB: false },
@@ -9,15 +21,32 @@ export const MATMUL_CASES = [
 ] as const
 
 const relaxedRow = (name: string, isBar: boolean): RowSpec => ({
-  case: name, label: `${name} relaxed`, unit: 'GFLOP/s', better: 'higher', ours: ONE_RELAXED, peers: [JAX_JS_RELAXED, TFJS, ORT_WEB], ceiling: 'fma',
+  case: name,
+  label: `${name} relaxed`,
+  unit: 'GFLOP/s',
+  better: 'higher',
+  ours: ONE_RELAXED,
+  peers: [JAX_JS_RELAXED, TFJS, ORT_WEB],
+  ceiling: 'fma',
   ...(isBar ? { bars: [atLeast(1.4), atLeastShare(0.85)] } : {}),
 })
 const plainRow = (name: string, isBar: boolean): RowSpec => ({
-  case: name, label: `${name} plain`, unit: 'GFLOP/s', better: 'higher', ours: ONE_PLAIN, peers: [JAX_JS, TFJS, ORT_WEB], ceiling: 'mulAdd',
+  case: name,
+  label: `${name} plain`,
+  unit: 'GFLOP/s',
+  better: 'higher',
+  ours: ONE_PLAIN,
+  peers: [JAX_JS, TFJS, ORT_WEB],
+  ceiling: 'mulAdd',
   ...(isBar ? { bars: [atLeast(1.2)] } : {}),
 })
 const threadsRow = (name: string): RowSpec => ({
-  case: name, label: `${name} relaxed, 2 threads`, unit: 'GFLOP/s', better: 'higher', ours: TWO_RELAXED, peers: [],
+  case: name,
+  label: `${name} relaxed, 2 threads`,
+  unit: 'GFLOP/s',
+  better: 'higher',
+  ours: TWO_RELAXED,
+  peers: [],
 })
 
 export const matmul: Bench = {

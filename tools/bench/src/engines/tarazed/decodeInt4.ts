@@ -1,5 +1,18 @@
 import { cpuCeilings } from '@tarazed/kernels-cpu'
-import { compile, data, dequantize, evaluate, matmul, quantize, quantMatmul, quantWeight, tensor, transpose, type QuantWeight, type Tensor } from '@tarazed/tensor'
+import {
+  compile,
+  data,
+  dequantize,
+  evaluate,
+  matmul,
+  quantize,
+  quantMatmul,
+  quantWeight,
+  tensor,
+  transpose,
+  type QuantWeight,
+  type Tensor,
+} from '@tarazed/tensor'
 import type { EngineOptions, Measurements } from '../../bench.js'
 import { DECODE_CASES } from '../../benches/decodeInt4.js'
 import { bestMilliseconds, randomNumbers } from '../../timing.js'
@@ -22,7 +35,9 @@ export async function measureDecodeInt4(options: EngineOptions): Promise<Measure
   const bytes = arrays.packed.byteLength + arrays.scale.byteLength + (arrays.zero?.byteLength ?? 0)
   const results: Record<string, number> = {}
   for (const { name, activations } of DECODE_CASES) {
-    const product = compile((row: Tensor) => weights.map((weight: QuantWeight) => quantMatmul(row, weight, { activations })))
+    const product = compile((row: Tensor) =>
+      weights.map((weight: QuantWeight) => quantMatmul(row, weight, { activations })),
+    )
     const ms = await bestMilliseconds(async () => {
       await product(x)
       await backend.sync()

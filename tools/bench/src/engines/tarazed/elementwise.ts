@@ -15,7 +15,16 @@ export async function measureElementwise(options: EngineOptions): Promise<Measur
   const results: Record<string, number> = {}
   const inPlace = async (name: string, f: (x: Tensor, y: Tensor) => Tensor): Promise<void> => {
     // The third argument only lends its buffer; its corner is read so that it counts as used.
-    const program = compile((a: Tensor, b: Tensor, out: Tensor) => ({ out: f(a, b), corner: out.slice([[0, 1], [0, 1]]) }), { donate: [2] })
+    const program = compile(
+      (a: Tensor, b: Tensor, out: Tensor) => ({
+        out: f(a, b),
+        corner: out.slice([
+          [0, 1],
+          [0, 1],
+        ]),
+      }),
+      { donate: [2] },
+    )
     let out = tensor(new Float32Array(n * n), { shape: [n, n] })
     results[name] = await bestMilliseconds(async () => {
       ;({ out } = await program(x, y, out))

@@ -10,7 +10,8 @@ export async function measureGpt(options: EngineOptions): Promise<Measurements> 
   const { batch, time, vocabulary } = GPT
   const params = initialParameters()
   let state: State = { params, m: mapTree(params, (t) => zeros(t.shape)), v: mapTree(params, (t) => zeros(t.shape)) }
-  const ids = (seed: number) => tensor(randomIds(batch * time, seed, vocabulary), { shape: [batch, time], dtype: 'i32' })
+  const ids = (seed: number) =>
+    tensor(randomIds(batch * time, seed, vocabulary), { shape: [batch, time], dtype: 'i32' })
   const [x, y] = [ids(1), ids(2)]
   const step = compile(trainStep, { donate: [0] })
   const start = performance.now()

@@ -1,6 +1,24 @@
 /** The 2-layer GPT of the bench, as a user would write it. */
 import {
-  add, crossEntropy, div, embedding, flattenTree, gelu, layerNorm, matmul, mul, ones, reshape, scaledDotProductAttention, slice, sqrt, sub, tensor, transpose, valueAndGrad, zeros,
+  add,
+  crossEntropy,
+  div,
+  embedding,
+  flattenTree,
+  gelu,
+  layerNorm,
+  matmul,
+  mul,
+  ones,
+  reshape,
+  scaledDotProductAttention,
+  slice,
+  sqrt,
+  sub,
+  tensor,
+  transpose,
+  valueAndGrad,
+  zeros,
   type Tensor,
 } from '@tarazed/tensor'
 import { GPT } from '../../benches/gpt.js'
@@ -34,14 +52,27 @@ export interface Parameters {
 
 export function initialParameters(): Parameters {
   let seed = 1
-  const random = (...shape: number[]): Tensor => tensor(randomNumbers(shape.reduce((a, b) => a * b, 1), seed++, 0.05), { shape })
+  const random = (...shape: number[]): Tensor =>
+    tensor(
+      randomNumbers(
+        shape.reduce((a, b) => a * b, 1),
+        seed++,
+        0.05,
+      ),
+      { shape },
+    )
   const norm = (): Norm => ({ weight: ones([D]), bias: zeros([D]) })
   const linear = (from: number, to: number): Linear => ({ weight: random(from, to), bias: zeros([to]) })
   return {
     wte: random(V, D),
     wpe: random(T, D),
     h: Array.from({ length: L }, () => ({
-      ln_1: norm(), c_attn: linear(D, 3 * D), c_proj: linear(D, D), ln_2: norm(), c_fc: linear(D, 4 * D), mlp_proj: linear(4 * D, D),
+      ln_1: norm(),
+      c_attn: linear(D, 3 * D),
+      c_proj: linear(D, D),
+      ln_2: norm(),
+      c_fc: linear(D, 4 * D),
+      mlp_proj: linear(4 * D, D),
     })),
     ln_f: norm(),
     lm_head: random(D, V),
@@ -52,7 +83,8 @@ const apply = (x: Tensor, { weight, bias }: Linear): Tensor => add(matmul(x, wei
 
 function attend(x: Tensor, block: Block): Tensor {
   const qkv = apply(x, block.c_attn)
-  const heads = (k: number): Tensor => transpose(reshape(slice(qkv, [null, null, [k * D, (k + 1) * D]]), [B, T, H, D / H]), [0, 2, 1, 3])
+  const heads = (k: number): Tensor =>
+    transpose(reshape(slice(qkv, [null, null, [k * D, (k + 1) * D]]), [B, T, H, D / H]), [0, 2, 1, 3])
   const mixed = scaledDotProductAttention(heads(0), heads(1), heads(2), { causal: 'topLeft' })
   return apply(reshape(transpose(mixed, [0, 2, 1, 3]), [B, T, D]), block.c_proj)
 }
@@ -84,6 +116,7 @@ export function trainStep({ params, m, v }: State, x: Tensor, y: Tensor): { valu
     const v1 = add(mul(vs[k], 0.999), mul(mul(gs[k], gs[k]), 0.001))
     return { p: sub(p, mul(div(m1, add(sqrt(v1), 1e-8)), 1e-3)), m: m1, v: v1 }
   })
-  const build = (pick: (u: (typeof updated)[number]) => Tensor): Parameters => tree.def.build(updated.map(pick)) as Parameters
+  const build = (pick: (u: (typeof updated)[number]) => Tensor): Parameters =>
+    tree.def.build(updated.map(pick)) as Parameters
   return { value, state: { params: build((u) => u.p), m: build((u) => u.m), v: build((u) => u.v) } }
 }

@@ -14,7 +14,16 @@ export async function measureMatmul(options: EngineOptions): Promise<Measurement
     const b = tensor(randomNumbers(K * N, 2), { shape: transposeB ? [N, K] : [K, N] })
     await evaluate(a, b)
     // Donating the result's predecessor keeps one output buffer for all rounds.
-    const product = compile((x: Tensor, y: Tensor, out: Tensor) => ({ out: matmul(x, transposeB ? transpose(y) : y), seen: out.slice([[0, 1], [0, 1]]) }), { donate: [2] })
+    const product = compile(
+      (x: Tensor, y: Tensor, out: Tensor) => ({
+        out: matmul(x, transposeB ? transpose(y) : y),
+        seen: out.slice([
+          [0, 1],
+          [0, 1],
+        ]),
+      }),
+      { donate: [2] },
+    )
     let out = tensor(new Float32Array(M * N), { shape: [M, N] })
     const ms = await bestMilliseconds(async () => {
       ;({ out } = await product(a, b, out))

@@ -1,4 +1,16 @@
-import { compile, evaluate, grad, item, mapTree, random, scaledDotProductAttention, sum, tensor, zeros, type Tensor } from '@tarazed/tensor'
+import {
+  compile,
+  evaluate,
+  grad,
+  item,
+  mapTree,
+  random,
+  scaledDotProductAttention,
+  sum,
+  tensor,
+  zeros,
+  type Tensor,
+} from '@tarazed/tensor'
 import type { EngineOptions, Measurements } from '../../bench.js'
 import { GPT } from '../../benches/gpt.js'
 import { randomIds } from '../../timing.js'
@@ -14,7 +26,10 @@ function freshState(): State {
 
 function batch(seed: number): [Tensor, Tensor] {
   const ids = (offset: number): Tensor =>
-    tensor(randomIds(GPT.batch * GPT.time, 2 * seed + offset, GPT.vocabulary), { shape: [GPT.batch, GPT.time], dtype: 'i32' })
+    tensor(randomIds(GPT.batch * GPT.time, 2 * seed + offset, GPT.vocabulary), {
+      shape: [GPT.batch, GPT.time],
+      dtype: 'i32',
+    })
   return [ids(0), ids(1)]
 }
 
@@ -75,7 +90,8 @@ async function attentionGrowth(options: EngineOptions): Promise<Measurements> {
   for (const T of [1024, 4096]) {
     const backend = await open(options)
     const qkv = [1, 2, 3].map((seed) => random.normal(random.key(seed), [1, 2, T, 64]))
-    const loss = (q: Tensor, k: Tensor, v: Tensor): Tensor => sum(scaledDotProductAttention(q, k, v, { causal: 'topLeft' }))
+    const loss = (q: Tensor, k: Tensor, v: Tensor): Tensor =>
+      sum(scaledDotProductAttention(q, k, v, { causal: 'topLeft' }))
     await evaluate(qkv)
     await evaluate(grad(loss, { argnums: [0, 1, 2] })(qkv[0], qkv[1], qkv[2]))
     peaks.push(backend.counters.peakBytes)

@@ -1,4 +1,16 @@
-import { add, compile, crossEntropy, mapTree, matmul, mul, relu, sub, tensor, valueAndGrad, type Tensor } from '@tarazed/tensor'
+import {
+  add,
+  compile,
+  crossEntropy,
+  mapTree,
+  matmul,
+  mul,
+  relu,
+  sub,
+  tensor,
+  valueAndGrad,
+  type Tensor,
+} from '@tarazed/tensor'
 import type { EngineOptions, Measurements } from '../../bench.js'
 import { MLP } from '../../benches/mlp.js'
 import { bestMilliseconds, randomIds, randomNumbers } from '../../timing.js'
