@@ -2,9 +2,8 @@
  * A run on disk: `train_state.safetensors` is everything that is needed to go on; `model.safetensors` and `config.json` are the
  * model alone, as a LLaMA checkpoint. Each file is replaced whole, so a crash at any moment leaves the save before.
  */
-import { randomUUID } from 'node:crypto'
 import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { parameters, withParameters } from '@tarazed/nn'
 import type { OptimizerState } from '@tarazed/nn/optim'
 import { type DType, type Tensor, fromBytes } from '@tarazed/tensor'
@@ -112,9 +111,9 @@ function tensorFrom({ dtype, shape, bytes }: StoredTensor): Tensor {
 
 /** The new content is complete on disk before it takes the old one's name. */
 async function replaceFile(path: string, content: Uint8Array): Promise<void> {
-  const temporary = join(dirname(path), `.${randomUUID()}.tmp`)
+  const temporary = join(dirname(path), `.${basename(path)}.tmp`)
   try {
-    const file = await open(temporary, 'wx')
+    const file = await open(temporary, 'w')
     try {
       await file.writeFile(content)
       await file.sync()
