@@ -37,11 +37,15 @@ export class Accumulators {
     this.#clear(this.#totals)
     if (what.type === 'f32' && (what.kind === 'max' || what.kind === 'min')) {
       this.#signs = { nan: code.allocate(V128), sign: code.allocate(V128) }
-      code.splatBits(0)
-      code.set(this.#signs.nan)
-      code.splatBits(what.kind === 'max' ? -1 : 0)
-      code.set(this.#signs.sign)
+      this.#clearSigns(this.#signs)
     }
+  }
+
+  #clearSigns({ nan, sign }: { readonly nan: number; readonly sign: number }): void {
+    this.#code.splatBits(0)
+    this.#code.set(nan)
+    this.#code.splatBits(this.what.kind === 'max' ? -1 : 0)
+    this.#code.set(sign)
   }
 
   #clear(lanes: readonly Indexed[]): void {
@@ -52,6 +56,51 @@ export class Accumulators {
       this.#code.splatBits(NO_INDEX)
       this.#code.set(index)
     }
+  }
+
+  /** Every vector of the accumulators, to be put aside and merged with others later. */
+  state(): number[] {
+    const lanes = this.#lanes.flatMap(({ value, index }) => (index < 0 ? [value] : [value, index]))
+    return this.#signs ? [...lanes, this.#signs.nan, this.#signs.sign] : lanes
+  }
+
+  /** Folds in the state of accumulators that saw the elements after these; `load` pushes one of its vectors. */
+  mergeState(load: (vector: number) => void): void {
+    const code = this.#code
+    const other: Indexed = { value: code.allocate(V128), index: isArg(this.what) ? code.allocate(V128) : -1 }
+    let vector = 0
+    for (const lane of this.#lanes) {
+      load(vector++)
+      code.set(other.value)
+      if (other.index >= 0) {
+        load(vector++)
+        code.set(other.index)
+      }
+      this.#merge(lane, other)
+    }
+    code.release(other.value)
+    if (other.index >= 0) code.release(other.index)
+    if (this.#signs) this.#mergeSigns(this.#signs, load, vector)
+  }
+
+  #mergeSigns(
+    signs: { readonly nan: number; readonly sign: number },
+    load: (vector: number) => void,
+    first: number,
+  ): void {
+    for (const [k, field] of (['nan', 'sign'] as const).entries()) {
+      this.#code.get(signs[field])
+      load(first + k)
+      this.#code.simd(field === 'sign' && this.what.kind === 'max' ? 'and' : 'or')
+      this.#code.set(signs[field])
+    }
+  }
+
+  /** Forgets everything folded so far. */
+  clear(): void {
+    this.#clear(this.#lanes)
+    this.#clear(this.#totals)
+    if (this.#signs) this.#clearSigns(this.#signs)
   }
 
   startBlock(): void {

@@ -8,7 +8,7 @@ import { I32, V128, type Code } from '../wasm/code.js'
 import { isSplat, SCRATCH, SINGLE, type KernelContext, type Position } from './context.js'
 import { defineForUsers, elementStoreRoots, rootsOfChoice } from './definitions.js'
 import { ItemLoop } from './itemLoop.js'
-import { estimate, makeContext, type Kernel } from './kernelContext.js'
+import { estimate, makeContext, oneStage, type Kernel } from './kernelContext.js'
 import { storeValue } from './memory.js'
 import {
   foldIndexed,
@@ -51,7 +51,7 @@ export function emitColumns(step: FusedStep, relaxed: boolean): Kernel {
   const body = emitter.emit()
   const others = step.outer.slice(0, -1).reduce((product, extent) => product * extent, 1)
   const nanoseconds = estimate(context, 4 * emitter.width * step.inner)
-  return { body, items: others * emitter.tiles, itemNanoseconds: nanoseconds, scratchBytes: emitter.scratchBytes }
+  return oneStage(body, others * emitter.tiles, nanoseconds, emitter.scratchBytes)
 }
 
 class ColumnEmitter {

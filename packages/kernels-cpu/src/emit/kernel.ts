@@ -4,6 +4,7 @@ import { emitColumns } from './columns.js'
 import type { Kernel } from './kernelContext.js'
 import { normalise, permute } from './normalise.js'
 import { emitRows } from './rows.js'
+import { emitSplitRows, isSplit } from './splitRows.js'
 import { crossAxis, emitTiles } from './tiles.js'
 
 export function emitKernel(original: FusedStep, relaxed: boolean): Kernel {
@@ -11,7 +12,7 @@ export function emitKernel(original: FusedStep, relaxed: boolean): Kernel {
   const cross = crossAxis(step)
   if (cross !== undefined) return emitTiles(step, relaxed, cross)
   const axis = columnAxis(step)
-  if (axis === undefined) return emitRows(step, relaxed)
+  if (axis === undefined) return isSplit(step) ? emitSplitRows(step, relaxed) : emitRows(step, relaxed)
   const others = step.outer.map((_, k) => k).filter((k) => k !== axis)
   return emitColumns(permute(step, [...others, axis, step.outer.length]), relaxed)
 }

@@ -4,12 +4,26 @@ import { Code, I32 } from '../wasm/code.js'
 import { analyse } from './analyse.js'
 import type { KernelContext } from './context.js'
 
-/** A finished kernel function with what the driver needs to cut it into pieces. */
+export type { KernelContext }
+
+/** A finished kernel: one function, or several that run one after the other. */
 export interface Kernel {
+  readonly stages: readonly KernelStage[]
+  /** Scratch of every thread. */
+  readonly scratchBytes: number
+  /** Scratch that the threads share, from one stage to the next. */
+  readonly sharedBytes: number
+}
+
+/** A function and how the driver may cut its work into pieces. */
+export interface KernelStage {
   readonly body: Uint8Array
   readonly items: number
   readonly itemNanoseconds: number
-  readonly scratchBytes: number
+}
+
+export function oneStage(body: Uint8Array, items: number, itemNanoseconds: number, scratchBytes: number): Kernel {
+  return { stages: [{ body, items, itemNanoseconds }], scratchBytes, sharedBytes: 0 }
 }
 
 export function makeContext(step: FusedStep, relaxed: boolean, vectorAxis: number): KernelContext {

@@ -31,19 +31,101 @@ export class ReducePass {
 
   emit(): void {
     const { inner } = this.context.step
-    const vectors = Math.min(4, Math.ceil(inner / 4))
-    for (const { fold } of this.#reductions)
-      this.#lanes.push(new Accumulators(this.#code, fold, vectors, inner > REDUCE_BLOCK))
     const blocks = inner > REDUCE_BLOCK && this.#reductions.some(({ fold }) => isOrdered(fold))
-    const walk: Walk = {
+    const walk = this.#prepare(inner > REDUCE_BLOCK)
+    if (blocks) this.#walkBlocks(walk, inner)
+    else walkKnown(walk, 0, inner)
+    this.#reductions.forEach(({ id }, k) => this.row.set(id, { local: this.#lanes[k].finish(this.row) }))
+    for (const lanes of this.#lanes) lanes.release()
+  }
+
+  /** Makes the accumulators; `long` rows have totals of their blocks beside them. */
+  #prepare(long: boolean): Walk {
+    const vectors = Math.min(4, Math.ceil(this.context.step.inner / 4))
+    for (const { fold } of this.#reductions) this.#lanes.push(new Accumulators(this.#code, fold, vectors, long))
+    return {
       code: this.#code,
       axis: this.context.vectorAxis,
       unroll: 4,
       streams: this.streams.take(this.#roots(), this.phase),
       body: (position, vector) => this.#vector(position, vector),
     }
-    if (blocks) this.#walkBlocks(walk, inner)
-    else walkKnown(walk, 0, inner)
+  }
+
+  /** Reductions of the phase: the expressions, in order. */
+  get ids(): number[] {
+    return this.#reductions.map(({ id }) => id)
+  }
+
+  /** Vectors of state that a block leaves behind. */
+  static stateVectors(step: FusedStep, phase: number): number {
+    let vectors = 0
+    for (const expr of step.exprs) {
+      if (expr.op !== 'reduce' || expr.phase !== phase) continue
+      const { kind, type } = foldOf(step, expr)
+      vectors += kind === 'argMax' || kind === 'argMin' ? 8 : 4
+      if (type === 'f32' && (kind === 'max' || kind === 'min')) vectors += 2
+    }
+    return vectors
+  }
+
+  /** The blocks from number `block` to `blockEnd` (locals): `save` is called with the state after each. */
+  emitBlocks(block: number, blockEnd: number, isLast: () => void, save: (state: readonly number[]) => void): void {
+    const code = this.#code
+    const { inner } = this.context.step
+    const walk = this.#prepare(false)
+    const at = code.allocate(I32)
+    const end = code.allocate(I32)
+    code.countedLoop(
+      block,
+      () => code.get(blockEnd),
+      1,
+      () => {
+        for (const lanes of this.#lanes) lanes.clear()
+        code.get(block)
+        code.intWith('mul', REDUCE_BLOCK)
+        code.tee(at)
+        code.i32(REDUCE_BLOCK)
+        code.int('add')
+        code.set(end)
+        touchBlock(walk, at)
+        walkGroups(walk, at, () => code.get(end))
+        save(this.#lanes.flatMap((lanes) => lanes.state()))
+      },
+    )
+    code.release(at)
+    code.release(end)
+    const rest = inner % REDUCE_BLOCK
+    if (rest > 0) {
+      isLast()
+      code.if()
+      for (const lanes of this.#lanes) lanes.clear()
+      walkKnown({ ...walk, streams: [] }, inner - rest, rest)
+      save(this.#lanes.flatMap((lanes) => lanes.state()))
+      code.end()
+    }
+    for (const lanes of this.#lanes) lanes.release()
+  }
+
+  /** Folds saved states in the order of the blocks; `load` pushes a vector of the state of block `block` (a local). */
+  emitFold(block: number, blocks: number, load: (vector: number) => void): void {
+    const code = this.#code
+    this.#prepare(false)
+    code.i32(0)
+    code.set(block)
+    code.countedLoop(
+      block,
+      () => code.i32(blocks),
+      1,
+      () => {
+        let first = 0
+        for (const lanes of this.#lanes) {
+          const from = first
+          lanes.mergeState((vector) => load(from + vector))
+          first += lanes.state().length
+        }
+      },
+    )
     this.#reductions.forEach(({ id }, k) => this.row.set(id, { local: this.#lanes[k].finish(this.row) }))
     for (const lanes of this.#lanes) lanes.release()
   }

@@ -2,132 +2,39 @@
  * The usual kernel: a row at a time, vectors along the inner axis. A work item is a row, or a block of a row where rows
  * are long and nothing is reduced.
  */
-import { dtypeBytes, type FusedStep } from '@tarazed/tensor'
-import { Code, I32 } from '../wasm/code.js'
-import { analyse } from './analyse.js'
-import { pointerKey, SINGLE, type KernelContext, type Pointer, type Position } from './context.js'
-import { defineForUsers, elementStoreRoots } from './definitions.js'
+import type { FusedStep } from '@tarazed/tensor'
 import { ItemLoop } from './itemLoop.js'
-import { rowPointerKey, storeValue } from './memory.js'
-import { ReducePass } from './reducePass.js'
-import { chooseCached, type RowCache } from './rowCache.js'
-import { Scope } from './scope.js'
-import { Streams } from './streams.js'
-import { defineValue, pushScalar } from './values.js'
-import { estimate, makeContext, type Kernel } from './kernelContext.js'
-import { BLOCK, walkBlock, walkKnown } from './walk.js'
+import { estimate, makeContext, oneStage, type Kernel, type KernelContext } from './kernelContext.js'
+import { chooseCached } from './rowCache.js'
+import { RowParts } from './rowParts.js'
+import { BLOCK } from './walk.js'
 
 export function emitRows(step: FusedStep, relaxed: boolean): Kernel {
-  const blocked = step.phases === 0 && step.inner > 2 * BLOCK
-  const cache = chooseCached(step, analyse(step))
   const context = makeContext(step, relaxed, step.outer.length)
-  const emitter = new RowEmitter(context, blocked, cache)
-  const body = emitter.emit()
+  const cache = chooseCached(step, context.analysis)
+  const blocks = step.phases === 0 && step.inner > 2 * BLOCK ? Math.ceil(step.inner / BLOCK) : undefined
+  const parts = new RowParts(context, cache)
+  const items = new ItemLoop(
+    context,
+    step.outer.map((_, axis) => axis),
+    blocks,
+  )
+  items.begin()
+  parts.callValues()
+  items.run((block) => emitRow(context, parts, block))
   const rows = step.outer.reduce((product, extent) => product * extent, 1)
-  const items = blocked ? rows * Math.ceil(step.inner / BLOCK) : rows
-  const elements = blocked ? BLOCK : step.inner
-  return { body, items, itemNanoseconds: estimate(context, elements), scratchBytes: cache.bytes }
+  const nanoseconds = estimate(context, blocks === undefined ? step.inner : BLOCK)
+  return oneStage(context.code.finish(), rows * (blocks ?? 1), nanoseconds, cache.bytes)
 }
 
-class RowEmitter {
-  readonly #code: Code
-  readonly #step: FusedStep
-  readonly #callScope: Scope
-  readonly #streams: Streams
-
-  constructor(
-    readonly context: KernelContext,
-    readonly blocked: boolean,
-    readonly cache: RowCache,
-  ) {
-    this.#code = context.code
-    this.#step = context.step
-    this.#callScope = new Scope(context, SINGLE)
-    this.#streams = new Streams(context)
+function emitRow(context: KernelContext, parts: RowParts, block: number | undefined): void {
+  const row = parts.open()
+  parts.values(row, 0)
+  for (let phase = 0; phase < context.step.phases; phase++) {
+    parts.pass(row, phase).emit()
+    parts.values(row, phase + 1)
   }
-
-  emit(): Uint8Array {
-    const { outer, inner } = this.#step
-    const blocks = this.blocked ? Math.ceil(inner / BLOCK) : undefined
-    const axes = outer.map((_, axis) => axis)
-    const items = new ItemLoop(this.context, axes, blocks)
-    items.begin()
-    defineForUsers(this.#callScope, (id) => this.context.analysis.place[id] === 'call')
-    items.run((block) => this.#emitRow(block))
-    return this.#code.finish()
-  }
-
-  #emitRow(block: number | undefined): void {
-    const row = new Scope(this.context, SINGLE, this.#callScope)
-    this.#rowValues(row, 0)
-    for (let phase = 0; phase < this.#step.phases; phase++) {
-      new ReducePass(this.context, this.cache, row, phase, this.#streams).emit()
-      this.#rowValues(row, phase + 1)
-    }
-    this.#elementStores(row, block)
-    for (const store of this.#step.stores) {
-      if (store.level === 'row') storeValue(row, store, defineValue(row, store.value))
-    }
-    row.close()
-    for (const pointer of this.context.rowPointers.values()) this.#code.release(pointer)
-    this.context.rowPointers.clear()
-  }
-
-  /** Row values that phase `ready` completed, and pointers whose gathered terms they complete. */
-  #rowValues(row: Scope, ready: number): void {
-    const { analysis } = this.context
-    defineForUsers(
-      row,
-      (id) => analysis.place[id] === 'row' && analysis.ready[id] === ready && this.#step.exprs[id].op !== 'reduce',
-    )
-    const add = (operand: number, dtype: Parameters<typeof dtypeBytes>[0], access: Pointer['access']) => {
-      if (access.gathered.length === 0 || access.strides[this.context.vectorAxis] === 0) return
-      const terms = access.gathered.map((term) => term.expr)
-      if (terms.some((id) => analysis.place[id] === 'element')) return
-      const key = rowPointerKey(operand, dtype, access)
-      if (Math.max(...terms.map((id) => analysis.ready[id])) !== ready || this.context.rowPointers.has(key)) return
-      this.#addRowPointer(row, key, operand, dtype, access)
-    }
-    for (const expr of this.#step.exprs) if (expr.op === 'load') add(expr.operand, expr.dtype, expr.access)
-    for (const store of this.#step.stores) add(store.operand, store.dtype, store.access)
-  }
-
-  #addRowPointer(
-    row: Scope,
-    key: string,
-    operand: number,
-    dtype: Parameters<typeof dtypeBytes>[0],
-    access: Pointer['access'],
-  ): void {
-    const code = this.#code
-    code.get(this.context.pointers.get(pointerKey(operand, dtype, access))!.local) // made for every access
-    for (const term of access.gathered) {
-      pushScalar(row, term.expr)
-      code.intWith('mul', term.stride * dtypeBytes(dtype))
-      code.int('add')
-    }
-    const local = code.allocate(I32)
-    code.set(local)
-    this.context.rowPointers.set(key, local)
-  }
-
-  #elementStores(row: Scope, block: number | undefined): void {
-    const stores = this.#step.stores.filter((store) => store.level === 'element')
-    if (stores.length === 0) return
-    const roots = elementStoreRoots(this.context)
-    const body = (position: Position) => {
-      const scope = this.cache.openScope(row, position, this.#step.phases)
-      scope.expect(roots)
-      // All values first: a store may overwrite what another one reads.
-      for (const id of roots) defineValue(scope, id)
-      for (const store of stores) storeValue(scope, store, defineValue(scope, store.value))
-      scope.close()
-    }
-    const cost = stores.reduce((sum, store) => sum + this.context.analysis.cost[store.value], 0)
-    const unroll = cost > 60 ? 1 : cost > 12 ? 2 : 4
-    const streams = this.#streams.take(roots, this.#step.phases)
-    const walk = { code: this.#code, axis: this.context.vectorAxis, unroll, streams, body }
-    if (block === undefined) walkKnown(walk, 0, this.#step.inner)
-    else walkBlock(walk, this.#step.inner, block)
-  }
+  parts.elementStores(row, block)
+  parts.rowStores(row)
+  parts.close(row)
 }

@@ -8,7 +8,7 @@ import { I32, V128, type Code } from '../wasm/code.js'
 import { SINGLE, type KernelContext, type Position } from './context.js'
 import { defineForUsers, elementStoreRoots } from './definitions.js'
 import { ItemLoop } from './itemLoop.js'
-import { estimate, makeContext, type Kernel } from './kernelContext.js'
+import { estimate, makeContext, oneStage, type Kernel } from './kernelContext.js'
 import { loadVector, storeValue } from './memory.js'
 import { isPointwise } from './normalise.js'
 import { Scope } from './scope.js'
@@ -47,7 +47,7 @@ export function emitTiles(step: FusedStep, relaxed: boolean, cross: number): Ker
   const others = step.outer.reduce((product, extent, axis) => (axis === cross ? product : product * extent), 1)
   const body = emitter.emit()
   const edge = Math.min(EDGE, step.inner) * Math.min(EDGE, step.outer[cross])
-  return { body, items: others * emitter.tiles, itemNanoseconds: 2 * estimate(context, edge), scratchBytes: 0 }
+  return oneStage(body, others * emitter.tiles, 2 * estimate(context, edge), 0)
 }
 
 class TileEmitter {

@@ -12,7 +12,7 @@ import {
 } from '@tarazed/tensor'
 import { routinePlanners } from '../routines/index.js'
 import { Image } from './image.js'
-import type { KernelCache, LoadedKernel } from './kernelCache.js'
+import type { FreshKernel, KernelCache, LoadedKernel } from './kernelCache.js'
 import {
   BARRIER_BEFORE,
   COPY,
@@ -32,7 +32,7 @@ import {
 export interface Layout {
   readonly image: Image
   readonly kernels: readonly LoadedKernel[]
-  readonly fresh: readonly { tableIndex: number; body: Uint8Array }[]
+  readonly fresh: readonly FreshKernel[]
   readonly threadScratchBytes: number
   readonly sharedScratchBytes: number
   readonly arenaBytes: number
@@ -93,7 +93,7 @@ export function layOut(program: Program, options: LayoutOptions): Layout {
 class Layouter {
   readonly #image = new Image()
   readonly #kernels: LoadedKernel[] = []
-  readonly #fresh: { tableIndex: number; body: Uint8Array }[] = []
+  readonly #fresh: FreshKernel[] = []
   readonly #params: number
   #threadScratch = 0
   #sharedScratch = 0
@@ -110,7 +110,18 @@ class Layouter {
     this.#params = HEADER.bindings + 4 * (inputCount + outputCount)
   }
 
+  /** Kernels that were acquired stay only when all went well. */
   layout(): Layout {
+    try {
+      return this.#layOut()
+    } catch (error) {
+      for (const kernel of this.#kernels) this.options.kernels.release(kernel)
+      this.options.kernels.discard(this.#fresh)
+      throw error
+    }
+  }
+
+  #layOut(): Layout {
     const { program } = this
     const inputs = HEADER.bindings
     const binding = { program, inputs, outputs: inputs + 4 * program.inputCount, arenaOffset: 0 }
@@ -212,15 +223,19 @@ class Layouter {
   #fused(step: FusedStep, index: number, binding: Binding, entries: Entry[], trips: number): Record[] {
     const loaded = this.options.kernels.acquire(step, this.#fresh)
     this.#kernels.push(loaded)
-    if (loaded.kernel.items === 0) return []
-    const desc = this.#image.reserve(step.operands.length + step.params.length)
-    step.operands.forEach((slot, k) => entries.push({ to: desc + 4 * k, from: this.#slot(binding, slot) }))
-    step.params.forEach((param, k) => {
-      entries.push({ to: desc + 4 * (step.operands.length + k), from: { word: this.#params + 4 * param, addend: 0 } })
+    const stages = loaded.stages.filter((stage) => stage.items > 0)
+    const { operands, params } = step
+    const desc = this.#image.reserve(operands.length + params.length + 1)
+    operands.forEach((slot, k) => entries.push({ to: desc + 4 * k, from: this.#slot(binding, slot) }))
+    params.forEach((param, k) => {
+      entries.push({ to: desc + 4 * (operands.length + k), from: { word: this.#params + 4 * param, addend: 0 } })
     })
-    this.#threadScratch = Math.max(this.#threadScratch, loaded.kernel.scratchBytes)
-    const { items, itemNanoseconds } = loaded.kernel
-    return [this.#stage(loaded.tableIndex, desc, items, itemNanoseconds, index, trips)]
+    if (loaded.sharedBytes > 0) {
+      entries.push({ to: desc + 4 * (operands.length + params.length), from: { word: HEADER.shared, addend: 0 } })
+    }
+    this.#threadScratch = Math.max(this.#threadScratch, loaded.scratchBytes)
+    this.#sharedScratch = Math.max(this.#sharedScratch, loaded.sharedBytes)
+    return stages.map((stage) => this.#stage(stage.tableIndex, desc, stage.items, stage.itemNanoseconds, index, trips))
   }
 
   #stage(fn: number, desc: number, items: number, itemNanoseconds: number, step: number, trips: number): Record {

@@ -1,13 +1,26 @@
 /** Kernels by content: equal steps of any program share one function, which keeps its place in the function table. */
-import { type FusedStep } from '@tarazed/tensor'
+import type { FusedStep } from '@tarazed/tensor'
 import { emitKernel } from '../emit/kernel.js'
-import type { Kernel } from '../emit/kernelContext.js'
+import type { KernelStage } from '../emit/kernelContext.js'
 import { stepKey } from '../emit/rewrite.js'
+
+/** A function in the table, and its work. */
+export interface LoadedStage extends Omit<KernelStage, 'body'> {
+  readonly tableIndex: number
+}
+
+/** A function that is not compiled yet. */
+export interface FreshKernel {
+  readonly key: string
+  readonly tableIndex: number
+  readonly body: Uint8Array
+}
 
 export interface LoadedKernel {
   readonly key: string
-  readonly tableIndex: number
-  readonly kernel: Omit<Kernel, 'body'>
+  readonly stages: readonly LoadedStage[]
+  readonly scratchBytes: number
+  readonly sharedBytes: number
   users: number
 }
 
@@ -33,7 +46,7 @@ export class KernelCache {
   }
 
   /** The kernel of a step; a new one is appended to `fresh`, to be compiled before it runs. */
-  acquire(step: FusedStep, fresh: { tableIndex: number; body: Uint8Array }[]): LoadedKernel {
+  acquire(step: FusedStep, fresh: FreshKernel[]): LoadedKernel {
     const key = stepKey(step)
     const known = this.#kernels.get(key)
     if (known) {
@@ -43,12 +56,23 @@ export class KernelCache {
       this.#kernels.set(key, known)
       return known
     }
-    const { body, ...kernel } = emitKernel(step, this.relaxed)
-    const tableIndex = this.#freeIndices.pop() ?? this.#nextIndex++
-    fresh.push({ tableIndex, body })
-    const loaded = { key, tableIndex, kernel, users: 1 }
+    const { stages, scratchBytes, sharedBytes } = emitKernel(step, this.relaxed)
+    const placed = stages.map(({ body, ...work }) => {
+      const tableIndex = this.#freeIndices.pop() ?? this.#nextIndex++
+      fresh.push({ key, tableIndex, body })
+      return { ...work, tableIndex }
+    })
+    const loaded = { key, stages: placed, scratchBytes, sharedBytes, users: 1 }
     this.#kernels.set(key, loaded)
     return loaded
+  }
+
+  /** Takes back kernels that will not be compiled, since their program could not be laid out. */
+  discard(fresh: readonly FreshKernel[]): void {
+    for (const { key, tableIndex } of fresh) {
+      this.#kernels.delete(key)
+      this.#freeIndices.push(tableIndex)
+    }
   }
 
   release(kernel: LoadedKernel): void {
@@ -58,7 +82,7 @@ export class KernelCache {
     for (const [key, oldest] of this.#kernels) {
       if (oldest.users > 0) continue
       this.#kernels.delete(key)
-      this.#freeIndices.push(oldest.tableIndex)
+      this.#freeIndices.push(...oldest.stages.map((stage) => stage.tableIndex))
       this.#unused--
       return
     }
