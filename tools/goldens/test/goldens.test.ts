@@ -35,6 +35,17 @@ describe('npm run goldens', () => {
     expect(outcome.lines.at(-2)).toBe('backend interpret: 2 programs, 2 steps, 0 kernels compiled')
   })
 
+  it('runs on a real backend and counts its programs and steps', async () => {
+    const folder = writeTensorArea(negTensors(0), [negCase(0)])
+    const lines: string[] = []
+    const code = await goldens([folder, '--backend', 'reference'], (line) => lines.push(line))
+    expect(code).toBe(0)
+    expect(lines).toEqual([
+      expect.stringMatching(/^backend reference: 1 programs, 1 steps, \d+ kernels compiled$/),
+      '1 passed, 0 failed',
+    ])
+  })
+
   it('prints one line for a wrong value and exits with 1', async () => {
     const outcome = await run(writeTensorArea(negTensors(0, [-1, 3]), [negCase(0)]))
     expect(outcome).toMatchObject({ code: 1, last: '0 passed, 1 failed' })
