@@ -64,6 +64,7 @@ export default tseslint.config(
       '.nx/**',
       'runs/**',
       'out/**',
+      '**/*.tmp.*',
     ],
   },
   ...tseslint.configs.recommended,
