@@ -233,10 +233,10 @@ export function scoreProduct(
     for (let row = 0; row < rows; row += 4) {
       if (load<i32>(open + <usize>row) <= column) continue
       const a0 = a + <usize>row * aRow
-      const to = c + <usize>row * cRow + (<usize>column << 2)
+      const to = c + <usize>row * cRow + ((<usize>column) << 2)
       blockStrided(depth, a0, a0 + aRow, a0 + 2 * aRow, a0 + 3 * aRow, 4, packed, 32, to, cRow, false)
     }
-    packed += <usize>depth << 5
+    packed += (<usize>depth) << 5
   }
 }
 
@@ -255,7 +255,7 @@ export function addWeighted(
   for (let column = 0; column < columns; column += 8) {
     for (let row = 0; row < rows; row += 4) {
       const w0 = weights + <usize>row * weightRow
-      const to = c + <usize>row * cRow + (<usize>column << 2)
+      const to = c + <usize>row * cRow + ((<usize>column) << 2)
       const depth = load<i32>(open + <usize>row)
       blockStrided(depth, w0, w0 + weightRow, w0 + 2 * weightRow, w0 + 3 * weightRow, 4, b, bRow, to, cRow, true)
     }
@@ -285,14 +285,13 @@ export function finishScores(
   const rounded = (open + 3) & ~3
   const scale = f32x4.splat(words.scale)
   for (let at = 0; at < rounded; at += 4) {
-    const to = scores + (<usize>at << 2)
+    const to = scores + ((<usize>at) << 2)
     v128.store(to, f32x4.mul(v128.load(to), scale))
   }
-  for (let at = open; at < rounded; at++) store<f32>(scores + (<usize>at << 2), -Infinity)
-  for (let at = rounded; at < padded; at += 4) v128.store(scores + (<usize>at << 2), f32x4.splat(0))
+  for (let at = open; at < rounded; at++) store<f32>(scores + ((<usize>at) << 2), -Infinity)
+  for (let at = rounded; at < padded; at += 4) v128.store(scores + ((<usize>at) << 2), f32x4.splat(0))
   if (words.maskKind != 0) {
-    const offset =
-      batch * words.maskBatch + head * words.maskHead + query * words.maskRow + firstKey * words.maskColumn
+    const offset = batch * words.maskBatch + head * words.maskHead + query * words.maskRow + firstKey * words.maskColumn
     applyMask(words, addressAt(desc, words.maskOperand), offset, scores, open)
   }
   return rounded

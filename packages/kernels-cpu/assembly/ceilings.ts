@@ -42,9 +42,9 @@ export function ceilingMultiplyAdd(desc: usize, scratch: usize, begin: i32, end:
 
 /** Items are 64 KiB copied from the operand to the result. */
 export function ceilingCopy(desc: usize, scratch: usize, begin: i32, end: i32): void {
-  let from = addressAt(desc, 0) + (<usize>begin << 16)
-  let to = addressAt(desc, 1) + (<usize>begin << 16)
-  const last = addressAt(desc, 0) + (<usize>end << 16)
+  let from = addressAt(desc, 0) + ((<usize>begin) << 16)
+  let to = addressAt(desc, 1) + ((<usize>begin) << 16)
+  const last = addressAt(desc, 0) + ((<usize>end) << 16)
   while (from != last) {
     v128.store(to, v128.load(from))
     v128.store(to, v128.load(from, 16), 16)

@@ -27,11 +27,11 @@ class OuterAxis {
 }
 
 export function copy(desc: usize, scratch: usize, begin: i32, end: i32): void {
-  copyItems(addressAt(desc, 0), addressAt(desc, 1), desc + 12, begin, end)
+  copyItems(addressAt(desc, 0), addressAt(desc, 1), desc + 12, scratch, begin, end)
 }
 
-/** Does items of a copy whose plan words begin at `wordsAt`. */
-export function copyItems(source: usize, result: usize, wordsAt: usize, begin: i32, end: i32): void {
+/** Does items of a copy whose plan words begin at `wordsAt`. `scratch` holds one tile of a transpose. */
+export function copyItems(source: usize, result: usize, wordsAt: usize, scratch: usize, begin: i32, end: i32): void {
   const words = changetype<CopyWords>(wordsAt)
   const iBlocks = (words.iExtent + words.iBlock - 1) / words.iBlock
   const jBlocks = (words.jExtent + words.jBlock - 1) / words.jBlock
@@ -51,14 +51,14 @@ export function copyItems(source: usize, result: usize, wordsAt: usize, begin: i
     const rows = minI32(words.iBlock, words.iExtent - i)
     const columns = minI32(words.jBlock, words.jExtent - j)
     if (words.elementBytes == 4)
-      copyBlock<u32>(words, source + ((<usize>from) << 2), result + ((<usize>to) << 2), rows, columns)
+      copyBlock<u32>(words, source + ((<usize>from) << 2), result + ((<usize>to) << 2), rows, columns, scratch)
     else if (words.elementBytes == 2)
-      copyBlock<u16>(words, source + ((<usize>from) << 1), result + ((<usize>to) << 1), rows, columns)
-    else copyBlock<u8>(words, source + <usize>from, result + <usize>to, rows, columns)
+      copyBlock<u16>(words, source + ((<usize>from) << 1), result + ((<usize>to) << 1), rows, columns, scratch)
+    else copyBlock<u8>(words, source + <usize>from, result + <usize>to, rows, columns, scratch)
   }
 }
 
-function copyBlock<T>(words: CopyWords, from: usize, to: usize, rows: i32, columns: i32): void {
+function copyBlock<T>(words: CopyWords, from: usize, to: usize, rows: i32, columns: i32, scratch: usize): void {
   const iSource = <usize>words.iSource * sizeof<T>()
   const iResult = <usize>words.iResult * sizeof<T>()
   const jSource = <usize>words.jSource * sizeof<T>()
@@ -75,7 +75,7 @@ function copyBlock<T>(words: CopyWords, from: usize, to: usize, rows: i32, colum
       to += iResult
     }
   } else if (words.iSource == 1 && rows > 1) {
-    transposeBlock<T>(from, jSource, to, iResult, rows, columns)
+    transposeBlock<T>(from, jSource, to, iResult, rows, columns, scratch)
   } else {
     for (let row = 0; row < rows; row++) {
       copyColumns<T>(from, jSource, to, columns)
@@ -109,8 +109,61 @@ function copyColumns<T>(from: usize, stride: usize, to: usize, count: i32): void
   }
 }
 
-/** to[i, j] = from[j, i]: rows of the source are `jSource` bytes apart and contiguous along i. */
-function transposeBlock<T>(from: usize, jSource: usize, to: usize, iResult: usize, rows: i32, columns: i32): void {
+/** Side of the tiles of a transpose: a cache line of four-byte elements. */
+const TILE: i32 = 16
+
+/**
+ * to[i, j] = from[j, i]: rows of the source are `jSource` bytes apart and contiguous along i. Whole tiles go through
+ * scratch, so that every line of memory is touched once: with rows a power of two apart, the lines of a tile share a
+ * set of the first cache and would push each other out.
+ */
+function transposeBlock<T>(
+  from: usize,
+  jSource: usize,
+  to: usize,
+  iResult: usize,
+  rows: i32,
+  columns: i32,
+  scratch: usize,
+): void {
+  const isWide = sizeof<T>() == 4
+  const wholeRows = isWide ? rows & ~(TILE - 1) : 0
+  const wholeColumns = isWide ? columns & ~(TILE - 1) : 0
+  for (let i = 0; i < wholeRows; i += TILE) {
+    for (let j = 0; j < wholeColumns; j += TILE) {
+      const source = from + ((<usize>i) << 2) + <usize>j * jSource
+      transposeTile(source, jSource, to + <usize>i * iResult + ((<usize>j) << 2), iResult, scratch)
+    }
+  }
+  const width = <usize>wholeColumns * sizeof<T>()
+  transposeEdge<T>(
+    from + <usize>wholeColumns * jSource,
+    jSource,
+    to + width,
+    iResult,
+    wholeRows,
+    columns - wholeColumns,
+  )
+  const below = from + <usize>wholeRows * sizeof<T>()
+  transposeEdge<T>(below, jSource, to + <usize>wholeRows * iResult, iResult, rows - wholeRows, columns)
+}
+
+function transposeTile(from: usize, jSource: usize, to: usize, iResult: usize, scratch: usize): void {
+  for (let j = 0; j < TILE; j += 4) {
+    transposeFour(from + <usize>j * jSource, jSource, scratch + ((<usize>j) << 2), (<usize>TILE) << 2, TILE)
+  }
+  for (let i = 0; i < TILE; i++) {
+    v128.store(to, v128.load(scratch))
+    v128.store(to, v128.load(scratch, 16), 16)
+    v128.store(to, v128.load(scratch, 32), 32)
+    v128.store(to, v128.load(scratch, 48), 48)
+    scratch += (<usize>TILE) << 2
+    to += iResult
+  }
+}
+
+/** What is left of a block beside and below its whole tiles. */
+function transposeEdge<T>(from: usize, jSource: usize, to: usize, iResult: usize, rows: i32, columns: i32): void {
   let j = 0
   if (sizeof<T>() == 4) {
     for (; j + 4 <= columns; j += 4) {

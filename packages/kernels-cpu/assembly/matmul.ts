@@ -161,7 +161,7 @@ function packColumns(
 }
 
 /**
- * Computes blocks of the result. Items are matrices × row blocks × column blocks.
+ * Computes blocks of the result. Items are matrices × column blocks × row blocks.
  * Thread scratch: one edge block, a tail panel, the packed left block, the packed right block, f32 totals.
  */
 export function matmulBlock(desc: usize, scratch: usize, begin: i32, end: i32): void {
@@ -169,8 +169,9 @@ export function matmulBlock(desc: usize, scratch: usize, begin: i32, end: i32): 
   const perMatrix = words.rowBlocks * words.columnBlocks
   for (let item = begin; item < end; item++) {
     const inMatrix = item % perMatrix
-    const row = (inMatrix / words.columnBlocks) * words.rowBlock
-    const column = (inMatrix % words.columnBlocks) * words.columnBlock
+    // Neighbouring items share columns, whose panels then stay in the second cache.
+    const row = (inMatrix % words.rowBlocks) * words.rowBlock
+    const column = (inMatrix / words.rowBlocks) * words.columnBlock
     runBlock(desc, words, scratch, item / perMatrix, row, column)
   }
 }

@@ -134,11 +134,11 @@ function alongDepth<T>(
   let column = 0
   for (; column + 8 <= columns; column += 8) {
     const from = right + <usize>column * columnBytes
-    eightColumns<T>(row, from, columnBytes, depthBytes, whole, depth, sums + (<usize>column << 2))
+    eightColumns<T>(row, from, columnBytes, depthBytes, whole, depth, sums + ((<usize>column) << 2))
   }
   for (; column < columns; column += 4) {
     const from = right + <usize>column * columnBytes
-    fourColumns<T>(row, from, columnBytes, depthBytes, whole, depth, columns - column, sums + (<usize>column << 2))
+    fourColumns<T>(row, from, columnBytes, depthBytes, whole, depth, columns - column, sums + ((<usize>column) << 2))
   }
 }
 
@@ -162,7 +162,7 @@ function eightColumns<T>(
   let low = f32x4.splat(0)
   let high = low
   let x = row
-  const end = x + (<usize>whole << 2)
+  const end = x + ((<usize>whole) << 2)
   while (x != end) {
     const v0 = load4<T>(c0)
     const v1 = load4<T>(c1)
@@ -236,7 +236,7 @@ function fourColumns<T>(
   let c3 = columns > 3 ? c2 + columnBytes : c2
   let x = row
   let sum = f32x4.splat(0)
-  const end = x + (<usize>whole << 2)
+  const end = x + ((<usize>whole) << 2)
   while (x != end) {
     const v0 = load4<T>(c0)
     const v1 = load4<T>(c1)

@@ -232,8 +232,8 @@ function dotHalves(x: usize, halves: v128, sum: v128): v128 {
 function productInt4<T>(words: QuantWords, x: usize, packed: usize, scales: usize, zeros: usize): f32 {
   if (!ASC_FEATURE_RELAXED_SIMD) return productOfPairs(words, x, packed, scales, zeros)
   const blocks = blocksOf(words)
-  const offsets = x + (<usize>blocks << 2)
-  let values = offsets + (<usize>blocks << 2)
+  const offsets = x + ((<usize>blocks) << 2)
+  let values = offsets + ((<usize>blocks) << 2)
   const depth = <usize>words.depth
   let total = f32x4.splat(0)
   let correction = f32x4.splat(0)
@@ -247,7 +247,7 @@ function productInt4<T>(words: QuantWords, x: usize, packed: usize, scales: usiz
         wholeBlock<T>(values + 256, depth, packed + 128),
         wholeBlock<T>(values + 384, depth, packed + 192),
       )
-      const at = <usize>group << 2
+      const at = (<usize>group) << 2
       const scale = v128.load(scales + at)
       const zero = zeros == 0 ? f32x4.splat(8) : fourBytes(zeros + <usize>group)
       total = madd(f32x4.convert_i32x4_s(sums), f32x4.mul(scale, v128.load(x + at)), total)
@@ -258,15 +258,15 @@ function productInt4<T>(words: QuantWords, x: usize, packed: usize, scales: usiz
   }
   let rest: f32 = 0
   for (; group < words.groups; group++) {
-    const scale = load<f32>(scales + (<usize>group << 2))
+    const scale = load<f32>(scales + ((<usize>group) << 2))
     const zero = zeros == 0 ? <f32>8 : <f32>load<u8>(zeros + <usize>group)
     for (let part = 0; part < words.blocksPerGroup; part++) {
       const block = group * words.blocksPerGroup + part
-      const bytes = <usize>minI32(BLOCK, words.group - part * BLOCK) >> 1
+      const bytes = (<usize>minI32(BLOCK, words.group - part * BLOCK)) >> 1
       const sum = blockOfHalves<T>(values, depth, packed, bytes)
-      const factor = scale * load<f32>(x + (<usize>block << 2))
+      const factor = scale * load<f32>(x + ((<usize>block) << 2))
       total = madd(f32x4.convert_i32x4_s(sum), f32x4.splat(factor), total)
-      rest += scale * zero * load<f32>(offsets + (<usize>block << 2))
+      rest += scale * zero * load<f32>(offsets + ((<usize>block) << 2))
       values += bytes << 1
       packed += bytes
     }
@@ -282,17 +282,17 @@ function fourBytes(from: usize): v128 {
 /** Without a dot product of bytes: activations are i16. */
 function productOfPairs(words: QuantWords, x: usize, packed: usize, scales: usize, zeros: usize): f32 {
   const blocks = blocksOf(words)
-  const offsets = x + (<usize>blocks << 2)
-  let values = offsets + (<usize>blocks << 2)
+  const offsets = x + ((<usize>blocks) << 2)
+  let values = offsets + ((<usize>blocks) << 2)
   const low4 = i8x16.splat(15)
   let total = f32x4.splat(0)
   let correction: f32 = 0
   for (let group = 0; group < words.groups; group++) {
-    const scale = load<f32>(scales + (<usize>group << 2))
+    const scale = load<f32>(scales + ((<usize>group) << 2))
     const zero = zeros == 0 ? <f32>8 : <f32>load<u8>(zeros + <usize>group)
     for (let part = 0; part < words.blocksPerGroup; part++) {
       const block = group * words.blocksPerGroup + part
-      const end = packed + (<usize>minI32(BLOCK, words.group - part * BLOCK) >> 1)
+      const end = packed + ((<usize>minI32(BLOCK, words.group - part * BLOCK)) >> 1)
       let first = i32x4.splat(0)
       let second = first
       for (; packed != end; packed += 16) {
@@ -301,9 +301,9 @@ function productOfPairs(words: QuantWords, x: usize, packed: usize, scales: usiz
         second = dotHalves(values + 32, v128.and(i16x8.shr_u(bytes, 4), low4), second)
         values += 64
       }
-      const factor = scale * load<f32>(x + (<usize>block << 2))
+      const factor = scale * load<f32>(x + ((<usize>block) << 2))
       total = madd(f32x4.convert_i32x4_s(i32x4.add(first, second)), f32x4.splat(factor), total)
-      correction += scale * zero * load<f32>(offsets + (<usize>block << 2))
+      correction += scale * zero * load<f32>(offsets + ((<usize>block) << 2))
     }
   }
   return sumLanes(total) - correction

@@ -54,7 +54,7 @@ function outerAxisOf(desc: usize, axis: i32): OuterAxis {
 export function scatterCopy(desc: usize, scratch: usize, begin: i32, end: i32): void {
   const axes = <usize>wordsOf(desc).outerAxes
   const copyWords = desc + WORDS_OFFSET + offsetof<ScatterWords>() + axes * offsetof<OuterAxis>()
-  copyItems(addressAt(desc, 0), addressAt(desc, 3), copyWords, begin, end)
+  copyItems(addressAt(desc, 0), addressAt(desc, 3), copyWords, scratch, begin, end)
 }
 
 /** Items are blocks of 4,096 elements. */

@@ -27,7 +27,7 @@ class OtherAxis {
 /** x, values, order, shared, then the words. */
 const WORDS_OFFSET: usize = 16
 /** Lines up to this are merged; longer ones are worth the histograms of a radix sort. */
-const MERGE_LIMIT: i32 = 512
+const MERGE_LIMIT: i32 = 128
 const RUN: i32 = 8
 
 export function sort(desc: usize, scratch: usize, begin: i32, end: i32): void {

@@ -6,13 +6,15 @@ import { type Axis, axesOf, axisWords, bytesOf, ceilDiv, collapse, denseStrides,
 /** Bytes an item should move: small enough to share, large enough to be worth a claim. */
 const ITEM_BYTES = 1 << 16
 const TILE = 64
+/** Of assembly/copy.ts: a transposed tile of 16×16 elements of four bytes. */
+export const COPY_SCRATCH_BYTES = 1024
 
 /** @see packages/tensor/src/program/routines.ts, `copy` */
 export function planCopy(step: RoutineStep): RoutinePlan {
   const { shape, strides, dtype } = step.operands[0]
   const { words, items, itemNanoseconds } = planStridedCopy(shape, strides, bytesOf(dtype))
   const stages = items === 0 ? [] : [{ fn: 'copy', items, itemNanoseconds }]
-  return { stages, words: Int32Array.from(words), sharedBytes: 0, threadBytes: 0 }
+  return { stages, words: Int32Array.from(words), sharedBytes: 0, threadBytes: COPY_SCRATCH_BYTES }
 }
 
 /** Words of assembly/copy.ts and the number of items. */

@@ -233,9 +233,11 @@ function chooseBlocks(whole: Product): Blocks {
   const isReused = right.lanes >= 64 && left.lanes >= SMALL_ROWS
   const leftMode = isDirectLeft(left) && !isReused ? DIRECT : PACKED_BY_ITEM
 
-  const rowBlock = Math.min(left.lanes, left.lanes >= 1024 ? 128 : 64)
+  // With the right packed beforehand, 32 rows of the left and a panel of the right share the first cache.
+  const half = roundUp(ceilDiv(left.lanes, 2), 4)
+  const rowBlock = Math.min(left.lanes, rightMode === PACKED_IN_SHARED ? 32 : Math.max(64, half))
   const wholeColumns = roundUp(right.lanes, 8)
-  const widest = whole.resultType !== 'f32' || rightMode === PACKED_BY_ITEM ? 256 : 1024
+  const widest = rightMode === PACKED_BY_ITEM ? 256 : 512
   let columnBlock = Math.min(wholeColumns, widest)
   const others = matrices(whole) * ceilDiv(left.lanes, rowBlock)
   // Eight items let two to four threads share evenly; a column block under 128 repeats too much packing of the left.

@@ -1,6 +1,6 @@
 /** Plans of deterministic scatter-add. */
 import type { RoutineStep } from '@tarazed/tensor'
-import { planStridedCopy } from './copy.js'
+import { COPY_SCRATCH_BYTES, planStridedCopy } from './copy.js'
 import type { RoutinePlan, RoutineStage } from './plan.js'
 import {
   axesOf,
@@ -73,6 +73,6 @@ export function planScatterAdd(step: RoutineStep): RoutinePlan {
     stages: stages.filter((stage) => stage.items > 0),
     words: Int32Array.from(words),
     sharedBytes: isNarrow ? total * 4 : 0,
-    threadBytes: 0,
+    threadBytes: COPY_SCRATCH_BYTES,
   }
 }

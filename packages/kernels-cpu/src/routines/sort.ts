@@ -24,7 +24,7 @@ export function planSort(step: RoutineStep): RoutinePlan {
     ...axisWords(others),
   ]
   const lines = product(others.map((other) => other.extent))
-  const itemNanoseconds = 20 + count * (count <= 512 ? 3 * Math.log2(count + 2) : 12)
+  const itemNanoseconds = 20 + count * (count <= 128 ? 3 * Math.log2(count + 2) : 12)
   return {
     stages: product(x.shape) === 0 ? [] : [{ fn: 'sort', items: lines, itemNanoseconds }],
     words: Int32Array.from(words),
