@@ -39,6 +39,8 @@ const FLOAT64_SUITE: Tolerance = { rtol: 1e-6, atol: 1e-7 }
 export interface CheckOptions {
   /** Instead of the dtype's tolerance. */
   readonly tolerance?: Tolerance
+  /** What the dtype's tolerance is multiplied with; default 1. */
+  readonly factor?: number
   /** Also that fused and unfused runs have equal bits; default true. */
   readonly unfused?: boolean
 }
@@ -92,7 +94,7 @@ export class SuiteContext {
     await this.poison()
     await evaluateWith({ backend: this.backend }, outputs)
     for (const [k, output] of outputs.entries()) {
-      const tolerance = options.tolerance ?? this.toleranceOf(output.dtype)
+      const tolerance = options.tolerance ?? scaled(this.toleranceOf(output.dtype), options.factor ?? 1)
       const comparison = compare(await data(output), want[k], tolerance)
       if (!comparison.passed)
         throw new Error(`output ${k}, ${output.dtype} [${output.shape.join(', ')}]: ${comparison.message}`)
