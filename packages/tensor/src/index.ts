@@ -4,9 +4,10 @@
  */
 
 import { installMethods } from './ops/methods.js'
+import { dispose } from './runtime/dispose.js'
 import { bytes, data, item, toArray } from './runtime/read.js'
 
-installMethods({ data, bytes, item, toArray })
+installMethods({ data, bytes, item, toArray, dispose })
 
 // Vocabulary
 export { DTYPES, dtypeBytes, isFloat, isInteger, scalarTypeOf } from './dtype.js'
@@ -126,7 +127,6 @@ export {
   greaterEqual,
   groupNorm,
   indexSelect,
-  installMethods,
   isFinite,
   isInf,
   isNaN,

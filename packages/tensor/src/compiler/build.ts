@@ -179,6 +179,7 @@ class Builder {
   #reduceAxis(x: Value, kind: ReduceName, axis: number, label: string): Value {
     const shape = x.shape.filter((_, k) => k !== axis)
     const dtype = kind === 'argMax' || kind === 'argMin' ? 'i32' : x.dtype
+    if (sizeOf(shape) === 0) return this.#empty({ shape, dtype })
     return this.graph.make('reduce', [x], { kind, axes: [axis] }, { shape, dtype }, label)
   }
 

@@ -99,7 +99,7 @@ class Fuser {
   #inline(value: Value, readers: readonly Group[]): boolean {
     const cost = this.#costs.get(value) ?? 0
     if (!this.#options.fuse && !isView(value)) return false
-    if (readers.length > 1 && cost > CHEAP) return false
+    if (readers.length > 1 && cost > CHEAP && !isView(value)) return false
     if (readers.length > 1 && value.op === 'reduce') return false
     if (!readers.every((group) => this.#worthRepeating(value, group, cost) && this.#hasRoom(group))) return false
     // A reduction that does not fit leaves the group as it was, so trying it on a single reader is safe.

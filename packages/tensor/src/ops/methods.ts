@@ -33,6 +33,7 @@ export interface TensorReaders {
   bytes(x: Tensor): Promise<Uint8Array>
   item(x: Tensor): Promise<number>
   toArray(x: Tensor): Promise<NestedNumbers>
+  dispose(x: Tensor): void
 }
 
 /** Methods of every tensor. Each does what the function of its name does; see there. */
@@ -47,6 +48,9 @@ export interface TensorMethods {
   /** Nested arrays of numbers; evaluates a lazy tensor. */
   toArray(): Promise<NestedNumbers>
   toString(): string
+  /** Frees the value now; nobody has to. Also called at the end of a `using` block. */
+  dispose(): void
+  [Symbol.dispose](): void
 
   // Elementwise
   neg(): Tensor
@@ -189,7 +193,7 @@ export interface TensorMethods {
   crossEntropy(target: Tensor, options?: losses.CrossEntropyOptions): Tensor
 }
 
-type OperatorName = Exclude<keyof TensorMethods, keyof TensorReaders | 'toString'>
+type OperatorName = Exclude<keyof TensorMethods, keyof TensorReaders | 'toString' | typeof Symbol.dispose>
 
 type Operator<Name extends OperatorName> = (
   x: Tensor,
@@ -335,6 +339,8 @@ export function installMethods(readers: TensorReaders): void {
   define('toString', showTensor)
   define(Symbol.for('nodejs.util.inspect.custom'), showTensor)
   for (const [name, read] of Object.entries(readers) as [string, Method][]) define(name, read)
+  // Older browsers have no `using` and no symbol for it.
+  if (typeof Symbol.dispose === 'symbol') define(Symbol.dispose, (x) => readers.dispose(x))
   for (const [name, operator] of Object.entries(operators) as [string, Method][]) define(name, operator)
 }
 

@@ -102,7 +102,7 @@ async function runBatch(batch: readonly Request[]): Promise<void> {
     // Another batch may have run some of them while this one waited.
     const lazy = tensors.filter((tensor) => tensor.state === 'lazy')
     if (lazy.length > 0) await runGraph(lazy, backend, options.fuse ?? true)
-    await Promise.all(tensors.map((tensor) => tensor.pending))
+    for (const tensor of tensors) if (tensor.pending !== null) await tensor.pending
     for (const tensor of tensors) checkReadable(tensor, 'evaluate')
     for (const request of batch) request.resolve()
   } catch (error) {

@@ -12,7 +12,7 @@ export function storedBytes(dtype: DType, float64: boolean): number {
 
 /** A typed array over a copy that starts at an aligned address. */
 function aligned(bytes: Uint8Array): ArrayBuffer {
-  return bytes.slice().buffer
+  return new Uint8Array(bytes).buffer
 }
 
 /** Bytes in the layout of the dtype -> numbers. */

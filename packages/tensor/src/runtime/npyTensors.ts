@@ -1,5 +1,5 @@
 /** NumPy files as tensors. */
-import { Tensor } from '../graph/tensor.js'
+import type { Tensor } from '../graph/tensor.js'
 import { formatNpy, parseNpy, type ParseNpyOptions } from '../io/npy.js'
 import { formatNpz, parseNpz, type ParseNpzOptions } from '../io/npz.js'
 import { fromBytes } from '../ops/create.js'

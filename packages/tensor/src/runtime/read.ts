@@ -28,7 +28,7 @@ export async function data(tensor: Tensor): Promise<TensorData> {
 export async function bytes(tensor: Tensor): Promise<Uint8Array> {
   await ready(tensor, 'bytes')
   const storage = tensor.storage as NonNullable<Tensor['storage']>
-  if (storage.kind === 'host') return storage.bytes.slice()
+  if (storage.kind === 'host') return new Uint8Array(storage.bytes)
   return deviceBytesToBytes(
     await storage.backend.read(storage.buffer),
     tensor.dtype,

@@ -425,7 +425,7 @@ async function throttle(backend: Backend, run: Promise<void>): Promise<void> {
     .catch(() => undefined)
     .then(() => {
       const at = list.indexOf(done)
-      if (at >= 0) list.splice(at, 1)
+      if (at >= 0) void list.splice(at, 1)
     })
   list.push(done)
   while (list.length >= 2) await list[0]

@@ -140,6 +140,12 @@ describe('fusion', () => {
       )
   })
 
+  it('sums over empty axes', async () => {
+    const program = await programOf((t: Tensor) => sum(t, { axes: [0, 2] }), [zeros([0, 3, 4])])
+    expect(program.outputCount).toBe(1)
+    expect([...(await sum(zeros([0, 3, 4]), { axes: [0, 2] }).data())]).toEqual([0, 0, 0])
+  })
+
   it('explains a function in words', async () => {
     expect(await explain((t: Tensor) => softmax(t), [x()])).toMatch(
       /program: 1 steps, 1 inputs, 1 outputs[\s\S]*fused \[6, 40\] 2 phases out0 <- in0/,

@@ -11,6 +11,7 @@ const readers = {
   bytes: vi.fn(() => Promise.resolve(new Uint8Array())),
   item: vi.fn((x: Tensor) => Promise.resolve(exact(x)[0])),
   toArray: vi.fn((x: Tensor) => Promise.resolve(exact(x))),
+  dispose: vi.fn(),
 }
 
 beforeAll(() => installMethods(readers))
@@ -63,6 +64,11 @@ describe('methods', () => {
     expect(await ops.tensor([1, 2]).add(1).toArray()).toEqual([2, 3])
     expect(await ops.tensor([7]).item()).toBe(7)
     expect(readers.toArray).toHaveBeenCalledTimes(1)
+    {
+      using scoped = ops.tensor([1])
+      expect(scoped.rank).toBe(1)
+    }
+    expect(readers.dispose).toHaveBeenCalledTimes(1)
   })
 })
 
