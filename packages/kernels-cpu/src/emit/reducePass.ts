@@ -32,9 +32,11 @@ export class ReducePass {
   emit(): void {
     const { inner } = this.context.step
     const blocks = inner > REDUCE_BLOCK && this.#reductions.some(({ fold }) => isOrdered(fold))
-    const walk = this.#prepare(inner > REDUCE_BLOCK)
+    const ahead = this.streams.ahead(this.#roots(), this.phase)
+    const walk = { ...this.#prepare(inner > REDUCE_BLOCK), ahead }
     if (blocks) this.#walkBlocks(walk, inner)
     else walkKnown(walk, 0, inner)
+    for (const { pointer } of ahead) this.#code.release(pointer)
     this.#reductions.forEach(({ id }, k) => this.row.set(id, { local: this.#lanes[k].finish(this.row) }))
     for (const lanes of this.#lanes) lanes.release()
   }

@@ -25,6 +25,11 @@ export interface Walk {
   readonly unroll: number
   /** Read from memory, not cache: touched a block at a time, so that the misses overlap each other, not the arithmetic. */
   readonly streams: readonly Stream[]
+  /**
+   * What will be needed after this pass: one word of each cache line is read as the loop goes, so that memory works
+   * while the arithmetic does. At least as long as the row.
+   */
+  readonly ahead?: readonly Stream[]
   /** Gets the position and the number of the vector within the group of `unroll`. */
   readonly body: VectorBody
 }
@@ -119,8 +124,16 @@ export function touchBlock({ code, streams }: Walk, at: number): void {
   }
 }
 
-function groups({ code, axis, unroll, body }: Walk, at: number, limit: () => void): void {
+function groups({ code, axis, unroll, ahead, body }: Walk, at: number, limit: () => void): void {
   code.countedLoop(at, limit, 4 * unroll, () => {
+    for (const { pointer, bytes } of ahead ?? []) {
+      code.get(pointer)
+      code.get(at)
+      code.intWith('mul', bytes)
+      code.int('add')
+      code.i32Load(0)
+      code.drop()
+    }
     for (let k = 0; k < unroll; k++) body(vectorAt(axis, at, 4 * k), k)
   })
 }
