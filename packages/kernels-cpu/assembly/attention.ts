@@ -182,8 +182,13 @@ function foldRow(scores: usize, count: i32, out: usize, width: i32, maximum: usi
     v128.store(at, weight)
     total = f32x4.add(total, weight)
   }
-  const rescale = f32x4.extract_lane(exp4(f32x4.splat(before - shift)), 0)
   store<f32>(maximum, top)
+  if (before == -Infinity) {
+    // The first keys of a row: there is nothing to bring to the new maximum.
+    store<f32>(sum, sumOf(total))
+    return
+  }
+  const rescale = f32x4.extract_lane(exp4(f32x4.splat(before - shift)), 0)
   store<f32>(sum, load<f32>(sum) * rescale + sumOf(total))
   if (rescale != 1) scaleRow(out, width, rescale)
 }

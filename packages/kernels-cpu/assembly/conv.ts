@@ -6,7 +6,7 @@
  */
 import { F32, addressAt, floatShift, minI32 } from './memory'
 import { DEPTH_BLOCK } from './matmul'
-import { EDGE_BYTES, blockRow, blockStrided, storeEdge } from './microkernel'
+import { EDGE_BYTES, blockLongRow, blockRow, blockStrided, storeEdge } from './microkernel'
 import { narrowRow, widenRow } from './narrow'
 import { packPanel } from './pack'
 
@@ -164,7 +164,13 @@ function multiply(
   add: bool,
 ): void {
   const pitch = pitchOf(words)
-  for (let column = 0; column < columns; column += 8) {
+  let done = 0
+  if (rows == 1) {
+    for (; done + 32 <= columns; done += 32) {
+      blockLongRow(depth, panels, 16, windows + ((<usize>done) << 2), pitch, c + ((<usize>done) << 2), add)
+    }
+  }
+  for (let column = done; column < columns; column += 8) {
     const width = minI32(8, columns - column)
     const b = windows + ((<usize>column) << 2)
     for (let row = 0; row < rows; row += 4) {
@@ -309,9 +315,17 @@ function gatherRun(dtype: i32, axis: SpatialAxis, row: usize, first: i32, length
     }
     return
   }
-  const low = minI32(length, first < 0 ? (axis.stride - 1 - first) / axis.stride : 0)
-  const room = axis.input - 1 - first
-  const high = room < 0 ? low : max(low, minI32(length, room / axis.stride + 1))
+  let low = 0
+  let high = 0
+  if (axis.stride == 1) {
+    // The usual case, without two divisions for every short run.
+    low = minI32(length, max(0, -first))
+    high = max(low, minI32(length, axis.input - first))
+  } else {
+    low = minI32(length, first < 0 ? (axis.stride - 1 - first) / axis.stride : 0)
+    const room = axis.input - 1 - first
+    high = room < 0 ? low : max(low, minI32(length, room / axis.stride + 1))
+  }
   for (let j = 0; j < low; j++) store<f32>(to + ((<usize>j) << 2), 0)
   const from = row + ((<usize>((first + low * axis.stride) * axis.xStride)) << shift)
   if (low < high) widenRow(dtype, from, axis.stride * axis.xStride, to + ((<usize>low) << 2), high - low)

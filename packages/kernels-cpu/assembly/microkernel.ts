@@ -187,3 +187,39 @@ export function blockRow(depth: i32, a: usize, aStep: usize, b: usize, bStep: us
   }
   put(c, low, high)
 }
+
+/** c[32] (+)= Σ a[k] b[k, 32]: eight accumulators of one row, so that no addition waits for the one before. */
+export function blockLongRow(depth: i32, a: usize, aStep: usize, b: usize, bStep: usize, c: usize, add: bool): void {
+  let s0 = f32x4.splat(0)
+  let s1 = s0
+  let s2 = s0
+  let s3 = s0
+  let s4 = s0
+  let s5 = s0
+  let s6 = s0
+  let s7 = s0
+  for (let left = depth; left != 0; left--) {
+    const x = v128.load32_splat(a)
+    s0 = madd(x, v128.load(b), s0)
+    s1 = madd(x, v128.load(b, 16), s1)
+    s2 = madd(x, v128.load(b, 32), s2)
+    s3 = madd(x, v128.load(b, 48), s3)
+    s4 = madd(x, v128.load(b, 64), s4)
+    s5 = madd(x, v128.load(b, 80), s5)
+    s6 = madd(x, v128.load(b, 96), s6)
+    s7 = madd(x, v128.load(b, 112), s7)
+    a += aStep
+    b += bStep
+  }
+  if (add) {
+    addTo(c, s0, s1)
+    addTo(c + 32, s2, s3)
+    addTo(c + 64, s4, s5)
+    addTo(c + 96, s6, s7)
+  } else {
+    put(c, s0, s1)
+    put(c + 32, s2, s3)
+    put(c + 64, s4, s5)
+    put(c + 96, s6, s7)
+  }
+}

@@ -1,10 +1,9 @@
 /** Plans of convolutions: implicit windows times packed weights, or a plain product when the kernel is 1×1. */
-import type { RoutineStep, View } from '@tarazed/tensor'
+import { MATMUL_K_BLOCK, type RoutineStep, type View } from '@tarazed/tensor'
 import { planProduct } from './matmul.js'
 import type { RoutinePlan } from './plan.js'
 import { type Axis, axesOf, ceilDiv, collapse, dtypeCode, listAttr, numberAttr, product, roundUp } from './views.js'
 
-const DEPTH_BLOCK = 256
 const SPATIAL_AXES = 3
 const MULTIPLY_ADDS_PER_NANOSECOND = 20
 const RUN_BYTES = 24
@@ -135,7 +134,7 @@ function planWindows(x: View, w: View, groups: number, axes: readonly Spatial[])
     words: Int32Array.from(words),
     sharedBytes: groups * panels * 16 * depth,
     threadBytes:
-      128 + columnBlock * RUN_BYTES + DEPTH_BLOCK * (4 * columnBlock + 64) + 4 * roundUp(rowBlock, 4) * columnBlock,
+      128 + columnBlock * RUN_BYTES + MATMUL_K_BLOCK * (4 * columnBlock + 64) + 4 * roundUp(rowBlock, 4) * columnBlock,
   }
 }
 

@@ -1,9 +1,8 @@
 /** Plans of batched matrix products: which operand is packed, where, and how the result is cut into items. */
-import type { RoutineStep, View } from '@tarazed/tensor'
+import { MATMUL_K_BLOCK, type RoutineStep, type View } from '@tarazed/tensor'
 import type { RoutinePlan, RoutineStage } from './plan.js'
 import { type Axis, axesOf, axisWords, ceilDiv, collapse, dtypeCode, product, roundUp } from './views.js'
 
-const DEPTH_BLOCK = 256
 /** Rough speed of the kernels, only for estimates of how long an item takes. */
 const MULTIPLY_ADDS_PER_NANOSECOND = 24
 const READ_BYTES_PER_NANOSECOND = 10
@@ -183,7 +182,7 @@ function planVector(whole: Product): RoutinePlan {
     ],
     words: matmulWords(whole, blocks),
     sharedBytes: 0,
-    threadBytes: 4 * (DEPTH_BLOCK + 2 * columnBlock),
+    threadBytes: 4 * (MATMUL_K_BLOCK + 2 * columnBlock),
   }
 }
 
@@ -214,10 +213,10 @@ function planBlocks(whole: Product): RoutinePlan {
 
 /** Edge block, tail panel, packed blocks, f32 totals: the layout of `runBlock` in assembly/matmul.ts. */
 function threadBytes(whole: Product, blocks: Blocks): number {
-  const left = blocks.leftMode === PACKED_BY_ITEM ? roundUp(blocks.rowBlock, 4) * DEPTH_BLOCK : 0
-  const right = blocks.rightMode === PACKED_BY_ITEM ? roundUp(blocks.columnBlock, 8) * DEPTH_BLOCK : 0
+  const left = blocks.leftMode === PACKED_BY_ITEM ? roundUp(blocks.rowBlock, 4) * MATMUL_K_BLOCK : 0
+  const right = blocks.rightMode === PACKED_BY_ITEM ? roundUp(blocks.columnBlock, 8) * MATMUL_K_BLOCK : 0
   const totals = whole.resultType === 'f32' ? 0 : roundUp(blocks.rowBlock, 4) * blocks.columnBlock
-  return 128 + 4 * (8 * DEPTH_BLOCK + left + right + totals)
+  return 128 + 4 * (8 * MATMUL_K_BLOCK + left + right + totals)
 }
 
 /** Choices measured on one thread of a 2 MiB second cache; none of them changes a bit of the result. */

@@ -1,5 +1,5 @@
 /** Plans of products with block-quantised weights: few rows read the weights packed, many rows widen them panel by panel. */
-import { InternalError, type RoutineStep, type View } from '@tarazed/tensor'
+import { InternalError, MATMUL_K_BLOCK, type RoutineStep, type View } from '@tarazed/tensor'
 import type { RoutinePlan } from './plan.js'
 import { ceilDiv, denseStrides, dtypeCode, numberAttr, roundUp } from './views.js'
 
@@ -7,7 +7,6 @@ import { ceilDiv, denseStrides, dtypeCode, numberAttr, roundUp } from './views.j
 const FEW_ROWS = 4
 /** Elements of an activation block; it never crosses a group. */
 const ACTIVATION_BLOCK = 128
-const DEPTH_BLOCK = 256
 const MULTIPLY_ADDS_PER_NANOSECOND = 20
 
 /** In the order of assembly/quantMatmul.ts. */
@@ -70,7 +69,7 @@ export function planQuantMatmul(step: RoutineStep): RoutinePlan {
     words: Int32Array.from(words),
     sharedBytes: isVector ? M * preparedBytes : ceilDiv(M, 4) * 16 * K,
     // Vectors: a row of x or a block of results. Panels: edge block, eight widened rows, their panel, totals.
-    threadBytes: isVector ? 4 * Math.max(K, columnBlock) : 128 + 64 * DEPTH_BLOCK + 32 * roundUp(M, 4),
+    threadBytes: isVector ? 4 * Math.max(K, columnBlock) : 128 + 64 * MATMUL_K_BLOCK + 32 * roundUp(M, 4),
   }
 }
 

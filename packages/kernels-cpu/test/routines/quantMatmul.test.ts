@@ -1,7 +1,5 @@
-import type { DType } from '@tarazed/tensor'
+import { type DType, type QuantFormat, type QuantizedArrays, dequantize, quantize } from '@tarazed/tensor'
 import { describe, expect, it } from 'vitest'
-import { type QuantizedArrays, dequantize, quantize } from '../../../tensor/src/quant.js'
-import type { QuantFormat } from '../../../tensor/src/program/quant.js'
 import { planQuantMatmul } from '../../src/routines/quantMatmul.js'
 import {
   type Layout,
