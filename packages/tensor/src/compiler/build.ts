@@ -200,7 +200,8 @@ class Builder {
   }
 
   #reshape(x: Value, shape: readonly number[], label: string): Value {
-    return sameShape(x.shape, shape) ? x : this.graph.make('reshape', [x], { shape }, { shape, dtype: x.dtype }, label)
+    const source = x.op === 'reshape' ? x.inputs[0] : x
+    return remake(this.graph, source, { shape, dtype: x.dtype }, label)
   }
 
   #slice(x: Value, axis: number, start: number, size: number, label: string): Value {

@@ -63,7 +63,9 @@ class Fuser {
   /** Calls that read a stored value. */
   readonly #callReaders = new Map<Value, Call[]>()
   readonly #operatorCounts = new Map<Group, number>()
-  /** Updates whose buffer is updated in place again until it is an output. */
+  /** Values whose bytes, reshaped, are an output. */
+  readonly #outputBytes = new Set<Value>()
+  /** Updates whose buffer is updated in place again, or reshaped, until it is an output. */
   readonly #becomesOutput = new Set<Value>()
 
   constructor(graph: ValueGraph, options: FuseOptions) {
@@ -181,11 +183,12 @@ class Fuser {
 
   #aliasReshape(value: Value, readers: readonly Group[]): boolean {
     const [x] = value.inputs
-    if (
-      this.#outputs.has(value) &&
-      (x.op === 'input' || x.op === 'result' || this.#outputs.has(x) || this.#outputTaken(x))
-    )
-      return false
+    if (this.#outputs.has(value) || this.#outputBytes.has(value)) {
+      // Two outputs may not be the same bytes, nor may an output be those of an input.
+      if (x.op === 'input' || this.#outputs.has(x) || this.#outputBytes.has(x)) return false
+      this.#outputBytes.add(x)
+      this.#becomesOutput.add(x)
+    }
     this.#sameBytes.set(value, x)
     this.#mustStore.add(x)
     for (const group of readers) {
@@ -199,12 +202,6 @@ class Fuser {
     }
     for (const call of this.#callReaders.get(value) ?? []) this.#readByCall(x, call)
     return true
-  }
-
-  /** Two outputs may not be the same bytes. */
-  #outputTaken(x: Value): boolean {
-    for (const [value, base] of this.#sameBytes) if (base === x && this.#outputs.has(value)) return true
-    return false
   }
 
   /** Whether `group`, which reads the value, can compute and store it as well without any step waiting for itself. */

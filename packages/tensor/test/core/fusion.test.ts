@@ -146,6 +146,20 @@ describe('fusion', () => {
     expect([...(await sum(zeros([0, 3, 4]), { axes: [0, 2] }).data())]).toEqual([0, 0, 0])
   })
 
+  it('copies an input that comes out again under another shape, also through reductions of nothing', async () => {
+    const input = tensor([[1, 2], [3, 4]], { dtype: 'f32' })
+    expect([...(await sum(reshape(input, [4, 1]), { axes: 1 }).data())]).toEqual([1, 2, 3, 4])
+    expect([...(await sum(reshape(input, [1, 2, 2]), { axes: 0 }).data())]).toEqual([1, 2, 3, 4])
+    const twice = compile((t: Tensor) => [reshape(t, [4]), reshape(t, [4, 1]), t])
+    const results = await twice(input)
+    for (const result of results) expect([...(await result.data())]).toEqual([1, 2, 3, 4])
+    const chain = compile((t: Tensor) => {
+      const product = matmul(t, t)
+      return [reshape(product, [4]), reshape(product, [1, 4]), product]
+    })
+    for (const result of await chain(input)) expect([...(await result.data())]).toEqual([7, 10, 15, 22])
+  })
+
   it('explains a function in words', async () => {
     expect(await explain((t: Tensor) => softmax(t), [x()])).toMatch(
       /program: 1 steps, 1 inputs, 1 outputs[\s\S]*fused \[6, 40\] 2 phases out0 <- in0/,
