@@ -94,6 +94,8 @@ function prefersSwap({ left, right, batch }: Product): boolean {
 
 /** Rows up to which packing the right operand does not pay. */
 const SMALL_ROWS = 64
+/** Above, items pack the right operand for themselves: a copy of it would cost more memory than time. */
+const MOST_SHARED_BYTES = 1 << 27
 const DIRECT = 0
 const PACKED_BY_ITEM = 1
 const PACKED_IN_SHARED = 2
@@ -192,12 +194,11 @@ function planBlocks(whole: Product): RoutinePlan {
   const stages: RoutineStage[] = []
   let sharedBytes = 0
   if (blocks.rightMode === PACKED_IN_SHARED) {
-    const packedMatrices = product(whole.batch.filter((axis) => axis.strides[1] !== 0).map((axis) => axis.extent))
     const panels = ceilDiv(right.lanes, 8)
-    sharedBytes = packedMatrices * panels * 32 * depth
+    sharedBytes = packedBytes(whole)
     stages.push({
       fn: 'matmulPack',
-      items: packedMatrices * ceilDiv(panels, 8),
+      items: packedMatrices(whole) * ceilDiv(panels, 8),
       itemNanoseconds: 64 * depth * 0.8,
     })
   }
@@ -209,6 +210,16 @@ function planBlocks(whole: Product): RoutinePlan {
     itemNanoseconds: (blocks.rowBlock * blocks.columnBlock * depth) / MULTIPLY_ADDS_PER_NANOSECOND + 50,
   })
   return { stages, words: matmulWords(whole, blocks), sharedBytes, threadBytes: threadBytes(whole, blocks) }
+}
+
+/** Right matrices that differ: those of broadcast batch axes are packed once. */
+function packedMatrices({ batch }: Product): number {
+  return product(batch.filter((axis) => axis.strides[1] !== 0).map((axis) => axis.extent))
+}
+
+/** Bytes of all right matrices in panels. */
+function packedBytes(whole: Product): number {
+  return packedMatrices(whole) * ceilDiv(whole.right.lanes, 8) * 32 * whole.depth
 }
 
 /** Edge block, tail panel, packed blocks, f32 totals: the layout of `runBlock` in assembly/matmul.ts. */
@@ -227,14 +238,14 @@ function chooseBlocks(whole: Product): Blocks {
   const isNarrow = right.lanes <= 512
   let rightMode = PACKED_IN_SHARED
   if (isDirectRight(right) && left.lanes <= SMALL_ROWS && isNarrow) rightMode = DIRECT
-  else if (isSmall || left.lanes <= 128) rightMode = PACKED_BY_ITEM
+  else if (isSmall || left.lanes <= 128 || packedBytes(whole) > MOST_SHARED_BYTES) rightMode = PACKED_BY_ITEM
   // Packing the left costs a pass over it and makes every pass over a panel of columns a little faster.
   const isReused = right.lanes >= 64 && left.lanes >= SMALL_ROWS
   const leftMode = isDirectLeft(left) && !isReused ? DIRECT : PACKED_BY_ITEM
 
   // With the right packed beforehand, 32 rows of the left and a panel of the right share the first cache.
   const half = roundUp(ceilDiv(left.lanes, 2), 4)
-  const rowBlock = Math.min(left.lanes, rightMode === PACKED_IN_SHARED ? 32 : Math.max(64, half))
+  const rowBlock = Math.min(left.lanes, rightMode === PACKED_IN_SHARED ? 32 : Math.max(64, Math.min(256, half)))
   const wholeColumns = roundUp(right.lanes, 8)
   const widest = rightMode === PACKED_BY_ITEM ? 256 : 512
   let columnBlock = Math.min(wholeColumns, widest)
