@@ -33,6 +33,8 @@ export interface CloneOptions {
   readonly mark: number
   /** Copy every node from `mark` on, also those that reach no replaced tensor: copies are then in the order of the originals. */
   readonly all?: boolean
+  /** Gives other outputs for a node (on its new inputs) instead of a copy, or null. */
+  readonly rewrite?: (node: Node, inputs: readonly Tensor[]) => readonly Tensor[] | null
 }
 
 /** `outputs` rebuilt with `replace` put in the place of the tensors it names. Nodes that reach none of them are shared. */
@@ -44,9 +46,11 @@ export function cloneGraph(outputs: readonly Tensor[], replace: TensorMap<Tensor
     return (tensor.node === null ? undefined : copies.get(tensor.node)?.[tensor.output]) ?? tensor
   }
   for (const node of nodesBelow(outputs, replace, options.mark)) {
+    // A node without inputs is the same anywhere; a placeholder must stay itself.
+    if (node.inputs.length === 0) continue
     const inputs = node.inputs.map(lookUp)
     if (options.all !== true && inputs.every((input, k) => input === node.inputs[k])) continue
-    copies.set(node, cloneNode(node, inputs))
+    copies.set(node, options.rewrite?.(node, inputs) ?? cloneNode(node, inputs))
   }
   return outputs.map(lookUp)
 }

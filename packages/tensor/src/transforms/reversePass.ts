@@ -88,7 +88,7 @@ function passBackRecomputed(
   const { operands } = node.attrs
   markConsumed(entry.node)
   const seeds = recomputedOperands(node.inputs.slice(0, operands), cotangents)
-  const outputs = recompute(seeds)
+  const outputs = passes.prepare(recompute(seeds), seeds)
   walkBack(recordTape(outputs, seeds, 'reverse'), cotangents, passes, (operand, contribution) => {
     const source = entry.sources[operand]
     if (source !== null) deliver(source, node.inputs[operand].output, contribution)

@@ -18,6 +18,8 @@ export interface Application<Op extends PrimitiveName = PrimitiveName> {
 
 /** Runs f once with derivatives; handed to rules that differentiate bodies, so that the tables do not import the passes. */
 export interface DerivativePasses {
+  /** Outputs made ready for a reverse pass: scans keep what it will read. */
+  prepare(outputs: readonly Tensor[], seeds: readonly Tensor[]): readonly Tensor[]
   /** Cotangents of `seeds` for cotangents of `outputs`; seeds are fresh nodes. */
   reverse(outputs: readonly Tensor[], seeds: readonly Tensor[], cotangents: readonly Maybe[]): Maybe[]
   /** Tangents of `outputs` for tangents of `seeds`. */

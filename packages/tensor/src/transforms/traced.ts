@@ -5,6 +5,7 @@ import { aliasOf } from '../graph/primitives.js'
 import type { Tensor } from '../graph/tensor.js'
 import { flattenTree, type Tree, type TreeDef } from '../pytree.js'
 import { sameShape, showShape } from '../shape.js'
+import { prepareReverse } from './passes.js'
 import { recordTape, type Tape, type TapeMode } from './tape.js'
 import { runTrace } from './trace.js'
 
@@ -93,8 +94,9 @@ export function traceCall(
     argnums.forEach((position, k) => {
       replaced[position] = inputs[k].def.build(aliases[k])
     })
-    const outputs = flattenResult(op, f(...replaced))
+    const { leaves, def } = flattenResult(op, f(...replaced))
     const seeds = aliases.flat()
+    const outputs = { leaves: mode === 'reverse' ? [...prepareReverse(leaves, seeds)] : leaves, def }
     return { inputs, seeds, outputs, tape: recordTape(outputs.leaves, seeds, mode) }
   })
 }

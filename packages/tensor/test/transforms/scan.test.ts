@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import type { ScanAttrs } from '../../src/graph/primitive.js'
 import type { Tensor } from '../../src/graph/tensor.js'
 import * as T from '../../src/ops/index.js'
 import { checkGrad } from '../../src/testing/gradCheck.js'
-import { checkpoint, grad, scan, vmap } from '../../src/transforms/index.js'
+import { nodesBelow, TensorMap } from '../../src/transforms/cloneGraph.js'
+import { checkpoint, grad, scan, valueAndGrad, vmap } from '../../src/transforms/index.js'
 import { valuesOf } from './values.js'
 
 const xs = T.tensor([
@@ -137,9 +139,23 @@ describe('scan', () => {
     expect(() => scan((c: Tensor) => [c, null] as const, one, xs, { length: 2 })).toThrow('leading size 2, got [3, 2]')
   })
 
-  it('does not stack what its backward pass does not read', () => {
-    const loss = (w: Tensor): Tensor =>
+  /** Scan nodes that tensors are made of, in order. */
+  function scansOf(tensors: readonly Tensor[]): { carries: number; outputs: number }[] {
+    return nodesBelow(tensors, new TensorMap(), 0)
+      .filter((node) => node.op === 'scan')
+      .map((node) => ({ carries: (node.attrs as ScanAttrs).carries, outputs: node.outputs.length }))
+  }
+
+  it('runs the forward loop once for a value and its gradient, and stacks only what the backward loop reads', () => {
+    const squares = (w: Tensor): Tensor =>
+      T.sum(scan((c: Tensor, a: Tensor) => [T.tanh(T.add(T.mul(c, w), a)), null] as const, T.zeros([2]), xs)[0])
+    expect(scansOf(valueAndGrad(squares)(T.ones([2])))).toEqual([
+      { carries: 1, outputs: 2 },
+      { carries: 2, outputs: 2 },
+    ])
+    const sums = (w: Tensor): Tensor =>
       T.sum(scan((c: Tensor, a: Tensor) => [T.add(c, T.mul(a, w)), null] as const, T.zeros([2]), xs)[0])
-    expect(valuesOf(grad(loss)(T.ones([2])))).toEqual([9, 12])
+    expect(scansOf(valueAndGrad(sums)(T.ones([2])))[0]).toEqual({ carries: 1, outputs: 1 })
+    expect(valuesOf(grad(sums)(T.ones([2])))).toEqual([9, 12])
   })
 })

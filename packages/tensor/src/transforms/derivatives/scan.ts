@@ -1,4 +1,5 @@
 /** Derivatives of scan: scans over bodies with derivatives. */
+import { isFloat } from '../../dtype.js'
 import type { ScanAttrs } from '../../graph/primitive.js'
 import type { Node, Tensor } from '../../graph/tensor.js'
 import { addMaybe, zeros } from '../arithmetic.js'
@@ -109,13 +110,15 @@ function present(list: readonly Maybe[]): Tensor[] {
   return list.filter((t) => t !== null)
 }
 
-/** Scans that also stack the carries that enter each trip, by carry: made when a scan is about to be differentiated. */
+/** Nodes that also stack the carries that enter each trip: by carry, null where it is not stacked. */
 const stacks = new WeakMap<Node, readonly Maybe[]>()
 
 /** The original scan with the wanted carries stacked as further outputs. */
-function withStackedCarries(node: Node<'scan'>, wanted: readonly boolean[]): { outputs: Tensor[]; stacked: Maybe[] } {
-  const { attrs } = node
-  const operands = partsOf(node.inputs, attrs)
+function withStackedCarries(
+  { attrs, inputs }: Pick<Node<'scan'>, 'attrs' | 'inputs'>,
+  wanted: readonly boolean[],
+): { outputs: Tensor[]; stacked: Maybe[] } {
+  const operands = partsOf(inputs, attrs)
   const body = traceScanBody(
     {
       constants: operands.constants.map(specOf),
@@ -130,6 +133,33 @@ function withStackedCarries(node: Node<'scan'>, wanted: readonly boolean[]): { o
   const results = makeScan(body, operands, attrs.trips, attrs.reverse)
   const own = attrs.body.outputs.length
   return { outputs: results.slice(0, own), stacked: spread(results.slice(own), wanted) }
+}
+
+/**
+ * A scan on (new) inputs that stacks the carries its reverse pass will read beside its own outputs, so that the forward
+ * loop runs once for both.
+ */
+export function scanWithStacks(
+  a: Application<'scan'>,
+  inputs: readonly Tensor[],
+  passes: DerivativePasses,
+): readonly Tensor[] {
+  const { attrs } = a
+  const everyStack = attrs.body.outputs.slice(attrs.carries)
+  const cotangents = everyStack.map((t) =>
+    isFloat(t.dtype) ? zeros({ shape: [attrs.trips, ...t.shape], dtype: t.dtype }) : null,
+  )
+  const body = reverseBody(a, activeParts(a, 'reverse'), cotangents, passes)
+  const read = readPlaceholders(body)
+  const wanted = body.slices.slice(0, attrs.carries).map((p) => read.has(p))
+  const { outputs, stacked } = withStackedCarries({ attrs, inputs }, wanted)
+  stacks.set(outputs[0].node as Node, stacked)
+  return outputs
+}
+
+/** Whether a scan keeps its carries already. */
+export function hasStacks(node: Node): boolean {
+  return stacks.has(node)
 }
 
 /** The carries that enter each trip [trips, …]; null for those that are not wanted. */
