@@ -170,7 +170,8 @@ function sumOf(lanes: v128): f32 {
 function foldRow(scores: usize, count: i32, out: usize, width: i32, maximum: usize, sum: usize): void {
   const end = scores + ((<usize>count) << 2)
   let tops = f32x4.splat(-Infinity)
-  for (let at = scores; at != end; at += 16) tops = f32x4.max(tops, v128.load(at))
+  // pmax passes over NaN, which reaches the sum, and through it everything, by its exponential.
+  for (let at = scores; at != end; at += 16) tops = f32x4.pmax(tops, v128.load(at))
   const before = load<f32>(maximum)
   const top = max<f32>(before, largest(tops))
   // A row that has seen nothing yet keeps a finite shift, so that exp(−∞ − shift) is 0 and not NaN.

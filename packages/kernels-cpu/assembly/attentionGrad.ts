@@ -9,6 +9,7 @@
  */
 import {
   AttentionWords,
+  addTransposed,
   addWeighted,
   findOpenKeys,
   finishScores,
@@ -20,12 +21,12 @@ import {
   rowsOf,
   scoreProduct,
   sharingHeads,
-  tileProduct,
   visibleKeys,
 } from './attentionTiles'
 import { exp4 } from './exponential'
 import { F32, addressAt, floatShift, minI32 } from './memory'
-import { loadOne, narrowRow } from './narrow'
+import { madd } from './microkernel'
+import { load4, loadOne, narrowRow } from './narrow'
 
 /** Exports carry the number of operands, which the plan's words follow. */
 export function attentionDelta6(desc: usize, scratch: usize, begin: i32, end: i32): void {
@@ -85,17 +86,42 @@ function deltaOf<T>(desc: usize, operands: i32, words: AttentionWords, begin: i3
     for (let query = 0; query < words.queries; query++) {
       const outAt = batch * words.outBatch + head * words.outHead + query * words.outRow
       const doutAt = batch * words.doutBatch + head * words.doutHead + query * words.doutRow
-      let out = addressAt(desc, 3) + <usize>outAt * sizeof<T>()
-      let dout = addressAt(desc, 5) + <usize>doutAt * sizeof<T>()
-      let sum: f32 = 0
-      for (let column = 0; column < words.valueWidth; column++) {
-        sum += loadOne<T>(out) * loadOne<T>(dout)
-        out += <usize>words.outColumn * sizeof<T>()
-        dout += <usize>words.doutColumn * sizeof<T>()
-      }
+      const out = addressAt(desc, 3) + <usize>outAt * sizeof<T>()
+      const dout = addressAt(desc, 5) + <usize>doutAt * sizeof<T>()
+      const sum = dotOf<T>(words.valueWidth, out, words.outColumn, dout, words.doutColumn)
       store<f32>(delta + ((<usize>(item * words.queries + query)) << 2), sum)
     }
   }
+}
+
+/** Four elements `stride` apart. */
+function fourOf<T>(from: usize, stride: usize): v128 {
+  if (stride == sizeof<T>()) return load4<T>(from)
+  let lanes = f32x4.splat(loadOne<T>(from))
+  lanes = f32x4.replace_lane(lanes, 1, loadOne<T>(from + stride))
+  lanes = f32x4.replace_lane(lanes, 2, loadOne<T>(from + 2 * stride))
+  return f32x4.replace_lane(lanes, 3, loadOne<T>(from + 3 * stride))
+}
+
+/** Σ a b, in four lanes whatever the strides, so that they do not change a bit. */
+function dotOf<T>(count: i32, a: usize, aStride: i32, b: usize, bStride: i32): f32 {
+  const aStep = <usize>aStride * sizeof<T>()
+  const bStep = <usize>bStride * sizeof<T>()
+  let lanes = f32x4.splat(0)
+  let at = 0
+  for (; at + 4 <= count; at += 4) {
+    lanes = madd(fourOf<T>(a, aStep), fourOf<T>(b, bStep), lanes)
+    a += 4 * aStep
+    b += 4 * bStep
+  }
+  let sum: f32 = f32x4.extract_lane(lanes, 0) + f32x4.extract_lane(lanes, 2)
+  sum += f32x4.extract_lane(lanes, 1) + f32x4.extract_lane(lanes, 3)
+  for (; at < count; at++) {
+    sum += loadOne<T>(a) * loadOne<T>(b)
+    a += aStep
+    b += bStep
+  }
+  return sum
 }
 
 /** Where the tiles of an item lie in its thread scratch. */
@@ -271,35 +297,20 @@ function addQueryGrad(words: AttentionWords, scratch: usize, rows: i32, to: usiz
 /** Adds score gradientsᵀ × q rows to dk and weightsᵀ × dout rows to dv. */
 function addKeyGrads(words: AttentionWords, scratch: usize, rows: i32, count: i32): void {
   const pitch = (<usize>words.keyBlock) << 2
-  const queryPitch = (<usize>words.queryPitch) << 2
-  const valuePitch = (<usize>words.valuePitch) << 2
-  tileProduct(
-    count,
-    words.queryPitch,
-    rows,
-    Tiles.gradients(scratch, words),
-    4,
-    pitch,
-    Tiles.queryRows(scratch, words),
-    32,
-    queryPitch,
-    Tiles.keyGrad(scratch, words),
-    queryPitch,
-    true,
-  )
-  tileProduct(
+  const keyGrad = Tiles.keyGrad(scratch, words)
+  const valueGrad = Tiles.valueGrad(scratch, words)
+  const open = Tiles.open(scratch, words)
+  const gradients = Tiles.gradients(scratch, words)
+  addTransposed(count, words.queryPitch, rows, gradients, pitch, Tiles.queryRows(scratch, words), keyGrad, open)
+  addTransposed(
     count,
     words.valuePitch,
     rows,
     Tiles.weights(scratch, words),
-    4,
     pitch,
     Tiles.doutRows(scratch, words),
-    32,
-    valuePitch,
-    Tiles.valueGrad(scratch, words),
-    valuePitch,
-    true,
+    valueGrad,
+    open,
   )
 }
 

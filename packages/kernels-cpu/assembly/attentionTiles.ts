@@ -169,32 +169,30 @@ export function packKeys(
 }
 
 /**
- * c[rows, columns] (+)= a b inside scratch. Rows are computed in fours and columns in eights, which the tiles have room for.
- *
- * @param aRow bytes between rows of a, `aStep` between steps
- * @param bPanel bytes between panels of eight columns, `bStep` between steps
+ * c[keys, columns] += weights[rows, keys]ᵀ × b[rows, columns]; b and c have rows of `columns` floats. Rows before the first
+ * that may see any key of a four have weights of zero and are passed over.
  */
-export function tileProduct(
-  rows: i32,
+export function addTransposed(
+  keys: i32,
   columns: i32,
-  depth: i32,
-  a: usize,
-  aRow: usize,
-  aStep: usize,
+  rows: i32,
+  weights: usize,
+  weightRow: usize,
   b: usize,
-  bPanel: usize,
-  bStep: usize,
   c: usize,
-  cRow: usize,
-  add: bool,
+  open: usize,
 ): void {
-  for (let column = 0; column < columns; column += 8) {
-    for (let row = 0; row < rows; row += 4) {
-      const a0 = a + <usize>row * aRow
-      const to = c + <usize>row * cRow + ((<usize>column) << 2)
-      blockStrided(depth, a0, a0 + aRow, a0 + 2 * aRow, a0 + 3 * aRow, aStep, b, bStep, to, cRow, add)
+  const pitch = (<usize>columns) << 2
+  for (let key = 0; key < keys; key += 4) {
+    let first = 0
+    while (first < rows && load<i32>(open + <usize>first) <= key) first += 4
+    if (first >= rows) continue
+    const w0 = weights + ((<usize>key) << 2) + <usize>first * weightRow
+    const from = b + <usize>first * pitch
+    const to = c + <usize>key * pitch
+    for (let column: usize = 0; column < pitch; column += 32) {
+      blockStrided(rows - first, w0, w0 + 4, w0 + 8, w0 + 12, weightRow, from + column, pitch, to + column, pitch, true)
     }
-    b += bPanel
   }
 }
 

@@ -7,8 +7,11 @@ import { madd } from './microkernel'
  * subnormals costs a hundred cycles, and masked scores would meet it all the time. NaN stays NaN.
  */
 export function exp4(value: v128): v128 {
-  const x = f32x4.max(f32x4.min(value, f32x4.splat(89)), f32x4.splat(-87))
-  const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(1.44269504)))
+  // pmin and pmax are one instruction each, and keep a NaN that comes first.
+  const x = f32x4.pmax(f32x4.pmin(value, f32x4.splat(89)), f32x4.splat(-87))
+  // Adding 1.5 · 2²³ rounds to an integer, which is then in the low bits.
+  const shifted = madd(x, f32x4.splat(1.44269504), f32x4.splat(12582912))
+  const n = f32x4.sub(shifted, f32x4.splat(12582912))
   let r = madd(n, f32x4.splat(-0.693359375), x)
   r = madd(n, f32x4.splat(2.1219444e-4), r)
   let p = f32x4.splat(1.98756915e-4)
@@ -18,7 +21,7 @@ export function exp4(value: v128): v128 {
   p = madd(p, r, f32x4.splat(1.6666665459e-1))
   p = madd(p, r, f32x4.splat(5.0000001201e-1))
   p = f32x4.add(madd(p, f32x4.mul(r, r), r), f32x4.splat(1))
-  const half = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(126)), 23)
+  const half = i32x4.shl(i32x4.add(shifted, i32x4.splat(126)), 23)
   const scaled = f32x4.mul(p, half)
   return v128.andnot(f32x4.add(scaled, scaled), f32x4.lt(value, f32x4.splat(-86.6)))
 }
