@@ -1,11 +1,16 @@
 /** One engine measures one bench; prints `RESULT {json}`. Started by `run.ts`. */
 import type { EngineOptions, Measure } from './bench.js'
+import { limitBudget } from './timing.js'
 
-const [module, bench, options] = process.argv.slice(2)
+interface ChildOptions extends EngineOptions {
+  readonly budgetMs?: number
+}
+
+const [module, bench, json] = process.argv.slice(2)
+const { budgetMs, ...options } = JSON.parse(json) as ChildOptions
+if (budgetMs !== undefined) limitBudget(budgetMs)
 const { measures } = (await import(`./engines/${module}/index.js`)) as { measures: Readonly<Record<string, Measure>> }
 const measure = measures[bench]
 const result =
-  measure === undefined
-    ? { '*': { reason: `${module} has no such operation` } }
-    : await measure(JSON.parse(options) as EngineOptions)
-process.stdout.write(`RESULT ${JSON.stringify(result)}\n`, () => process.exit(0))
+  measure === undefined ? { '*': { reason: `${module} has no measurement for it` } } : await measure(options)
+process.stdout.write(`\nRESULT ${JSON.stringify(result)}\n`, () => process.exit(0))

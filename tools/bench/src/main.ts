@@ -5,7 +5,7 @@ import { benches } from './benches/index.js'
 import { runBench } from './run.js'
 import { formatResult } from './table.js'
 
-const HELP = `npm run bench -- NAME… [--json FILE] [--repeats N]
+const HELP = `npm run bench -- NAME… [--json FILE] [--repeats N] [--quick]
 
 Measures Tarazed beside its peers, each in a process of its own, and prints ratios and shares of the
 machine's measured ceiling. Nothing here is a test: figures depend on the machine and on what else it does.
@@ -17,16 +17,12 @@ ${Object.values(benches)
 
   --json FILE    also write { name, machine, rows } (a list of them for several names)
   --repeats N    measure every engine N times and keep the best (default 2)
+  --quick        time every case for 0.1 s only, to see whether everything runs
 `
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    json: { type: 'string' },
-    repeats: { type: 'string', default: '2' },
-    help: { type: 'boolean', short: 'h' },
-  },
-})
+const QUICK_MS = 100
+
+const { values, positionals } = readArguments()
 const names = positionals.includes('all') ? Object.keys(benches) : positionals
 const unknown = names.filter((name) => benches[name] === undefined)
 const repeats = Number(values.repeats)
@@ -47,6 +43,7 @@ const results = []
 for (const name of names) {
   const result = await runBench(benches[name], {
     repeats,
+    budgetMs: values.quick === true ? QUICK_MS : undefined,
     progress: (text) => process.stderr.isTTY && process.stderr.write(`\r\x1b[K${text}`),
   })
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
@@ -55,3 +52,20 @@ for (const name of names) {
 }
 if (values.json !== undefined)
   await writeFile(values.json, `${JSON.stringify(results.length === 1 ? results[0] : results, null, 2)}\n`)
+
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        json: { type: 'string' },
+        repeats: { type: 'string', default: '2' },
+        quick: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    })
+  } catch (error) {
+    console.error(`bench: ${error instanceof Error ? error.message : String(error)}`)
+    process.exit(2)
+  }
+}

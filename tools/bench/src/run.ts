@@ -5,11 +5,15 @@ import { fileURLToPath } from 'node:url'
 import type { Bench, Engine, Measurements, Result, Row, RowFigures, RowSpec } from './bench.js'
 
 const CHILD = fileURLToPath(new URL('./child.ts', import.meta.url))
-/** An engine that says nothing for this long is given up. */
-const TIMEOUT_MS = 240_000
+/** An engine that has not finished a bench after this time is given up. */
+const TIMEOUT_MS = 600_000
+/** One f32x4.relaxed_madd. */
+const RELAXED_PROBE = '0061736d0100000001080160037b7b7b017b030201000a0d010b00200020012002fd85020b'
 
 export interface RunOptions {
   readonly repeats: number
+  /** Milliseconds that a case may be timed for; default: what the bench takes. */
+  readonly budgetMs?: number
   readonly progress: (text: string) => void
 }
 
@@ -17,10 +21,11 @@ export async function runBench(bench: Bench, options: RunOptions): Promise<Resul
   const engines = new Map<string, Engine>()
   for (const row of bench.rows) for (const engine of [row.ours, ...row.peers]) engines.set(engine.name, engine)
   const found = new Map<string, Measurements>()
-  for (let repeat = 0; repeat < options.repeats; repeat++) {
+  const repeats = bench.repeats ?? options.repeats
+  for (let repeat = 0; repeat < repeats; repeat++) {
     for (const engine of engines.values()) {
-      options.progress(`${bench.name}: ${engine.name} (${repeat + 1}/${options.repeats})`)
-      const measured = await measureIn(engine, bench.name)
+      options.progress(`${bench.name}: ${engine.name} (${repeat + 1}/${repeats})`)
+      const measured = await measureIn(engine, bench.name, options.budgetMs)
       found.set(engine.name, merge(found.get(engine.name), measured, bench))
     }
   }
@@ -41,21 +46,25 @@ function merge(before: Measurements | undefined, now: Measurements, bench: Bench
 }
 
 function lowerIsBetter(bench: Bench, name: string): boolean {
-  return bench.rows.some((row) => row.case === name && row.better === 'lower')
+  return bench.rows.some((row) => (row.case === name || row.ceiling === name) && row.better === 'lower')
 }
 
-function measureIn(engine: Engine, bench: string): Promise<Measurements> {
-  const { nodeFlags = [], ...options } = engine.options
+/** Flags that give a process relaxed SIMD: Node 20 needs one, later versions have it anyway and refuse the flag. */
+function relaxedFlags(): string[] {
+  return WebAssembly.validate(Buffer.from(RELAXED_PROBE, 'hex')) ? [] : ['--experimental-wasm-relaxed-simd']
+}
+
+function measureIn(engine: Engine, bench: string, budgetMs: number | undefined): Promise<Measurements> {
+  const { startRelaxed = false, ...options } = engine.options
   const args = [
-    ...nodeFlags,
+    ...(startRelaxed ? relaxedFlags() : []),
     '--import',
-    'tsx',
+    import.meta.resolve('tsx'),
     '--conditions=@tarazed/source',
-    '--expose-gc',
     CHILD,
     engine.module,
     bench,
-    JSON.stringify(options),
+    JSON.stringify({ ...options, budgetMs }),
   ]
   return new Promise((resolve) => {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
@@ -68,7 +77,8 @@ function measureIn(engine: Engine, bench: string): Promise<Measurements> {
       clearTimeout(timer)
       const line = output.split('\n').find((candidate) => candidate.startsWith('RESULT '))
       if (line !== undefined) return resolve(JSON.parse(line.slice('RESULT '.length)) as Measurements)
-      const reason = errors.split('\n').find((text) => /Error/.test(text)) ?? `the process ended with code ${code}`
+      const ending = code === null ? `given up after ${TIMEOUT_MS / 1000} s` : `the process ended with code ${code}`
+      const reason = errors.split('\n').find((text) => /Error/.test(text)) ?? ending
       resolve({ '*': { reason: reason.trim() } })
     })
   })
@@ -102,7 +112,7 @@ function makeRow(spec: RowSpec, found: ReadonlyMap<string, Measurements>): Row {
       reason: ours?.reason ?? 'not measured',
     }
   const ceiling = spec.ceiling === undefined ? null : mine[spec.ceiling]
-  const share = typeof ceiling === 'number' ? ours / ceiling : null
+  const share = typeof ceiling !== 'number' ? null : spec.better === 'higher' ? ours / ceiling : ceiling / ours
   const best = Object.values(ratios)
   const ratio = best.length === 0 ? null : Math.min(...best)
   const figures: RowFigures = { ours, peers: ratios, ratio, share }

@@ -3,6 +3,7 @@ import { atMost, ONE_RELAXED, type Bench } from '../bench.js'
 
 export const memory: Bench = {
   name: 'memory',
+  repeats: 1, // 1,000 steps settle what noise there is
   about: '1,000 training steps without a dispose; attention from 1,024 to 4,096 tokens',
   rows: [
     {

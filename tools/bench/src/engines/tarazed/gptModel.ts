@@ -7,6 +7,7 @@ import {
   flattenTree,
   gelu,
   layerNorm,
+  mapTree,
   matmul,
   mul,
   ones,
@@ -21,7 +22,7 @@ import {
   zeros,
   type Tensor,
 } from '@tarazed/tensor'
-import { GPT } from '../../benches/gpt.js'
+import { ADAMW, GPT } from '../../benches/gpt.js'
 import { randomNumbers } from '../../timing.js'
 
 const { layers: L, width: D, heads: H, time: T, batch: B, vocabulary: V } = GPT
@@ -106,15 +107,24 @@ export interface State {
   readonly v: Parameters
 }
 
-/** One AdamW step (betas 0.9 and 0.999, no bias correction, lr 1e-3). */
+/** Parameters and zero moments. */
+export function initialState(): State {
+  const params = initialParameters()
+  const zeroMoments = (): Parameters => mapTree(params, (leaf) => zeros(leaf.shape))
+  return { params, m: zeroMoments(), v: zeroMoments() }
+}
+
+/** One AdamW step; see `ADAMW`. */
 export function trainStep({ params, m, v }: State, x: Tensor, y: Tensor): { value: Tensor; state: State } {
+  const { learningRate, weightDecay, beta1, beta2, epsilon } = ADAMW
   const [value, grads] = valueAndGrad((p: Parameters) => loss(p, x, y))(params)
   const tree = flattenTree(params)
   const [gs, ms, vs] = [grads, m, v].map((t) => flattenTree(t).leaves)
   const updated = tree.leaves.map((p, k) => {
-    const m1 = add(mul(ms[k], 0.9), mul(gs[k], 0.1))
-    const v1 = add(mul(vs[k], 0.999), mul(mul(gs[k], gs[k]), 0.001))
-    return { p: sub(p, mul(div(m1, add(sqrt(v1), 1e-8)), 1e-3)), m: m1, v: v1 }
+    const first = add(mul(ms[k], beta1), mul(gs[k], 1 - beta1))
+    const second = add(mul(vs[k], beta2), mul(mul(gs[k], gs[k]), 1 - beta2))
+    const change = mul(div(first, add(sqrt(second), epsilon)), learningRate)
+    return { p: sub(mul(p, 1 - learningRate * weightDecay), change), m: first, v: second }
   })
   const build = (pick: (u: (typeof updated)[number]) => Tensor): Parameters =>
     tree.def.build(updated.map(pick)) as Parameters

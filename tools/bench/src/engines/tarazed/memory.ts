@@ -1,38 +1,12 @@
-import {
-  compile,
-  evaluate,
-  grad,
-  item,
-  mapTree,
-  random,
-  scaledDotProductAttention,
-  sum,
-  tensor,
-  zeros,
-  type Tensor,
-} from '@tarazed/tensor'
+import { compile, evaluate, grad, item, scaledDotProductAttention, sum, tensor, type Tensor } from '@tarazed/tensor'
 import type { EngineOptions, Measurements } from '../../bench.js'
-import { GPT } from '../../benches/gpt.js'
-import { randomIds } from '../../timing.js'
-import { initialParameters, trainStep, type State } from './gptModel.js'
+import { randomNumbers } from '../../timing.js'
+import { ids } from './gpt.js'
+import { initialState, trainStep } from './gptModel.js'
 import { open } from './open.js'
 
 const STEPS = 1000
-
-function freshState(): State {
-  const params = initialParameters()
-  return { params, m: mapTree(params, (t) => zeros(t.shape)), v: mapTree(params, (t) => zeros(t.shape)) }
-}
-
-function batch(seed: number): [Tensor, Tensor] {
-  const ids = (offset: number): Tensor =>
-    tensor(randomIds(GPT.batch * GPT.time, 2 * seed + offset, GPT.vocabulary), {
-      shape: [GPT.batch, GPT.time],
-      dtype: 'i32',
-    })
-  return [ids(0), ids(1)]
-}
-
+const SETTLED = 50
 const MIB = 2 ** 20
 
 export async function measureMemory(options: EngineOptions): Promise<Measurements> {
@@ -40,59 +14,62 @@ export async function measureMemory(options: EngineOptions): Promise<Measurement
 }
 
 async function compiledRun(options: EngineOptions): Promise<Measurements> {
-  await open(options)
+  const backend = await open(options)
   const step = compile(trainStep, { donate: [0] })
-  let state = freshState()
+  let state = initialState()
   let settledBytes = 0
   let settledAllocations = 0
-  let peak = 0
+  let peakBytes = 0
   for (let k = 1; k <= STEPS; k++) {
-    const result = await step(state, ...batch(k))
+    const result = await step(state, ids(2 * k), ids(2 * k + 1))
     state = result.state
     if (k % 10 === 0) await item(result.value)
-    if (k === 50) {
-      settledBytes = process.memoryUsage().rss
-      settledAllocations = step.stats.allocations
-    }
-    if (k > 50) peak = Math.max(peak, process.memoryUsage().rss)
+    const { rss } = process.memoryUsage()
+    if (k === SETTLED) [settledBytes, settledAllocations] = [rss, backend.counters.buffersAllocated]
+    if (k > SETTLED) peakBytes = Math.max(peakBytes, rss)
   }
+  const allocated = backend.counters.buffersAllocated - settledAllocations
+  await backend.close()
   return {
-    'compiled: growth of resident memory after step 50': Math.max(0, (peak - settledBytes) / MIB),
-    'compiled: buffers allocated after step 50': step.stats.allocations - settledAllocations,
+    'compiled: growth of resident memory after step 50': Math.max(0, (peakBytes - settledBytes) / MIB),
+    'compiled: buffers allocated after step 50': allocated,
   }
 }
 
 async function evaluatedRun(options: EngineOptions): Promise<Measurements> {
   const backend = await open(options)
-  let state = freshState()
-  let settled = 0
-  let peak = 0
+  let state = initialState()
+  let settledBytes = 0
+  let peakBytes = 0
   const times: number[] = []
   for (let k = 1; k <= STEPS; k++) {
     const start = performance.now()
-    const result = trainStep(state, ...batch(k))
+    const result = trainStep(state, ids(2 * k), ids(2 * k + 1))
     await evaluate(result)
     state = result.state
     times.push(performance.now() - start)
-    if (k === 50) settled = backend.counters.liveBytes
-    if (k > 50) peak = Math.max(peak, backend.counters.liveBytes)
+    const { liveBytes } = backend.counters
+    if (k === SETTLED) settledBytes = liveBytes
+    if (k > SETTLED) peakBytes = Math.max(peakBytes, liveBytes)
   }
-  const median = (from: number): number => times.slice(from - 50, from).sort((a, b) => a - b)[25]
+  await backend.close()
+  // Medians of the fifty steps before, since single steps jitter and some collect garbage.
+  const median = (end: number): number => times.slice(end - 50, end).sort((a, b) => a - b)[25]
   return {
-    'evaluate: growth of live bytes after step 50': Math.max(0, (peak - settled) / MIB),
+    'evaluate: growth of live bytes after step 50': Math.max(0, (peakBytes - settledBytes) / MIB),
     'evaluate: step 1,000 / step 100': median(STEPS) / median(100),
   }
 }
 
-/** Peak bytes of attention with its gradient, less what lives before. */
+/** Peak bytes of causal attention with its gradient, inputs and results included. */
 async function attentionGrowth(options: EngineOptions): Promise<Measurements> {
   const peaks: number[] = []
   for (const T of [1024, 4096]) {
     const backend = await open(options)
-    const qkv = [1, 2, 3].map((seed) => random.normal(random.key(seed), [1, 2, T, 64]))
+    const shape = [1, 2, T, 64]
+    const qkv = [1, 2, 3].map((seed) => tensor(randomNumbers(2 * T * 64, seed), { shape }))
     const loss = (q: Tensor, k: Tensor, v: Tensor): Tensor =>
       sum(scaledDotProductAttention(q, k, v, { causal: 'topLeft' }))
-    await evaluate(qkv)
     await evaluate(grad(loss, { argnums: [0, 1, 2] })(qkv[0], qkv[1], qkv[2]))
     peaks.push(backend.counters.peakBytes)
     await backend.close()

@@ -2,7 +2,7 @@ import {
   add,
   compile,
   crossEntropy,
-  mapTree,
+  evaluate,
   matmul,
   mul,
   relu,
@@ -16,7 +16,7 @@ import { MLP } from '../../benches/mlp.js'
 import { bestMilliseconds, randomIds, randomNumbers } from '../../timing.js'
 import { open } from './open.js'
 
-interface Layer {
+export interface Layer {
   readonly weight: Tensor
   readonly bias: Tensor
 }
@@ -30,27 +30,36 @@ function loss(layers: readonly Layer[], x: Tensor, target: Tensor): Tensor {
   return crossEntropy(h, target)
 }
 
-export async function measureMlp(options: EngineOptions): Promise<Measurements> {
-  const backend = await open(options)
-  const { sizes, batch, learningRate } = MLP
-  const step = compile(
-    (layers: readonly Layer[], x: Tensor, target: Tensor) => {
-      const [value, grads] = valueAndGrad((p: readonly Layer[]) => loss(p, x, target))(layers)
-      const updated = layers.map((layer, k) => ({
-        weight: sub(layer.weight, mul(grads[k].weight, learningRate)),
-        bias: sub(layer.bias, mul(grads[k].bias, learningRate)),
-      }))
-      return { value, layers: updated }
-    },
-    { donate: [0] },
-  )
-  let layers: readonly Layer[] = sizes.slice(1).map((out, k) => ({
+/** One SGD step. */
+export function trainStep(layers: readonly Layer[], x: Tensor, target: Tensor): { value: Tensor; layers: Layer[] } {
+  const [value, grads] = valueAndGrad((p: readonly Layer[]) => loss(p, x, target))(layers)
+  const updated = layers.map(({ weight, bias }, k) => ({
+    weight: sub(weight, mul(grads[k].weight, MLP.learningRate)),
+    bias: sub(bias, mul(grads[k].bias, MLP.learningRate)),
+  }))
+  return { value, layers: updated }
+}
+
+export function initialLayers(): Layer[] {
+  const { sizes } = MLP
+  return sizes.slice(1).map((out, k) => ({
     weight: tensor(randomNumbers(sizes[k] * out, k, 0.05), { shape: [sizes[k], out] }),
     bias: tensor(new Float32Array(out), { shape: [out] }),
   }))
-  layers = mapTree(layers, (leaf) => leaf)
-  const x = tensor(randomNumbers(batch * sizes[0], 9), { shape: [batch, sizes[0]] })
-  const target = tensor(randomIds(batch, 10, 10), { shape: [batch], dtype: 'i32' })
+}
+
+/** x f32 [batch, inputs], target i32 [batch] */
+export function batch(): [x: Tensor, target: Tensor] {
+  const x = tensor(randomNumbers(MLP.batch * MLP.sizes[0], 9), { shape: [MLP.batch, MLP.sizes[0]] })
+  return [x, tensor(randomIds(MLP.batch, 10, 10), { shape: [MLP.batch], dtype: 'i32' })]
+}
+
+export async function measureMlp(options: EngineOptions): Promise<Measurements> {
+  const backend = await open(options)
+  const step = compile(trainStep, { donate: [0] })
+  let layers = initialLayers()
+  const [x, target] = batch()
+  await evaluate(layers, x, target)
   const ms = await bestMilliseconds(async () => {
     ;({ layers } = await step(layers, x, target))
     await backend.sync()
