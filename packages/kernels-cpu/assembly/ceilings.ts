@@ -5,7 +5,10 @@ import { madd } from './microkernel'
 /** Multiply-adds of one item of `ceilingMultiplyAdd`. */
 const STEPS: i32 = 1024
 
-/** Items are 1,024 turns of twelve independent multiply-adds of four lanes, in registers. Result: one vector. */
+/**
+ * Items are 1,024 turns of twelve independent multiply-adds of four lanes, in registers. Result: one vector. Every factor
+ * changes with every turn: a product that does not would be computed once, before the loop.
+ */
 export function ceilingMultiplyAdd(desc: usize, scratch: usize, begin: i32, end: i32): void {
   const a = v128.load(addressAt(desc, 0))
   const b = v128.load(addressAt(desc, 0), 16)
@@ -22,18 +25,18 @@ export function ceilingMultiplyAdd(desc: usize, scratch: usize, begin: i32, end:
   let s10 = s0
   let s11 = s0
   for (let turn = (end - begin) * STEPS; turn != 0; turn--) {
-    s0 = madd(a, b, s0)
-    s1 = madd(a, b, s1)
-    s2 = madd(a, b, s2)
-    s3 = madd(a, b, s3)
-    s4 = madd(a, b, s4)
-    s5 = madd(a, b, s5)
-    s6 = madd(a, b, s6)
-    s7 = madd(a, b, s7)
-    s8 = madd(a, b, s8)
-    s9 = madd(a, b, s9)
-    s10 = madd(a, b, s10)
-    s11 = madd(a, b, s11)
+    s0 = madd(s0, a, b)
+    s1 = madd(s1, a, b)
+    s2 = madd(s2, a, b)
+    s3 = madd(s3, a, b)
+    s4 = madd(s4, a, b)
+    s5 = madd(s5, a, b)
+    s6 = madd(s6, a, b)
+    s7 = madd(s7, a, b)
+    s8 = madd(s8, a, b)
+    s9 = madd(s9, a, b)
+    s10 = madd(s10, a, b)
+    s11 = madd(s11, a, b)
   }
   s0 = f32x4.add(f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)), f32x4.add(s4, s5))
   s6 = f32x4.add(f32x4.add(f32x4.add(s6, s7), f32x4.add(s8, s9)), f32x4.add(s10, s11))

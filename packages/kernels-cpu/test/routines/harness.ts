@@ -180,6 +180,8 @@ export interface RoutineCall {
 export interface RunOptions {
   readonly relaxed?: boolean
   readonly shared?: boolean
+  /** Lowest address of operands, results and scratch. */
+  readonly base?: number
   /** Splits and orders of items. */
   readonly random?: () => number
 }
@@ -197,7 +199,7 @@ export function runRoutine(call: RoutineCall, options: RunOptions = {}): Values[
   const random = options.random ?? randomSource(1)
   const step = stepOf(call)
   const plan = call.planner(step)
-  const machine = new Machine(sizeOf(call, plan), options.shared ?? true)
+  const machine = new Machine(sizeOf(call, plan), options.shared ?? true, options.base ?? 1024)
   const operands = call.operands.map((operand) => machine.place(operand.values, operand.layout))
   const results = call.results.map((result) => machine.reserve(product(result.shape) * bytesOf(result.dtype)))
   const shared = machine.reserve(plan.sharedBytes)
@@ -264,11 +266,15 @@ function sizeOf(call: RoutineCall, plan: RoutinePlan): number {
 class Machine {
   readonly memory: WebAssembly.Memory
   readonly #regions: Region[] = []
-  #next = 1024
+  readonly #base: number
+  #next: number
 
-  constructor(bytes: number, shared: boolean) {
-    this.memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / 65536) + 1, maximum: 65536, shared })
-    new Uint8Array(this.memory.buffer).fill(0xff)
+  constructor(bytes: number, shared: boolean, base: number) {
+    this.#base = base
+    this.#next = base
+    const pages = Math.ceil((base + bytes) / 65536) + 1
+    this.memory = new WebAssembly.Memory({ initial: pages, maximum: 65536, shared })
+    new Uint8Array(this.memory.buffer, base).fill(0xff)
   }
 
   /** A poisoned region, aligned to 64 bytes, guarded on both sides. */
@@ -300,7 +306,7 @@ class Machine {
 
   checkGuards(): void {
     const bytes = new Uint8Array(this.memory.buffer)
-    let at = 0
+    let at = this.#base
     for (const region of [...this.#regions, { address: this.#next, bytes: 0 }]) {
       for (; at < region.address; at++) {
         if (bytes[at] !== 0xff) throw new Error(`byte ${at} before the region at ${region.address} was written`)
