@@ -116,6 +116,8 @@ export class CpuBackend implements Backend {
   readonly #routineIndex: ReadonlyMap<string, number>
   readonly #memoryType: MemoryType
   readonly #hasWorkers: boolean
+  /** Modules that this thread has not needed yet: large programs run on the workers. */
+  readonly #uncompiled: { readonly bytes: Uint8Array; readonly tableSize: number }[] = []
   #closed = false
   /** Temps of all programs. */
   #arena: Region = { address: 0, bytes: 0 }
@@ -162,6 +164,7 @@ export class CpuBackend implements Backend {
       flushToZero: false,
       float64: false,
     }
+    if (this.#hasWorkers) this.#queue.warm()
   }
 
   get closed(): boolean {
@@ -301,7 +304,7 @@ export class CpuBackend implements Backend {
     return index
   }
 
-  /** New kernels become one module, compiled here now and by each worker when it comes to it. */
+  /** New kernels become one module, which every thread compiles by itself, this one when it first runs a program. */
   #compile(layout: Layout): void {
     const { fresh } = layout
     if (fresh.length === 0) return
@@ -309,7 +312,7 @@ export class CpuBackend implements Backend {
     const indices = fresh.map((kernel) => kernel.tableIndex)
     const bytes = kernelModule(bodies, indices, this.#memoryType)
     const tableSize = this.#kernels.tableSize
-    this.#thread.addKernels(bytes, tableSize)
+    this.#uncompiled.push({ bytes, tableSize })
     this.counters.kernelsCompiled += fresh.length
     if (this.#hasWorkers) this.#queue.addModule(bytes, tableSize)
   }
@@ -379,6 +382,7 @@ export class CpuBackend implements Backend {
   }
 
   #runHere(executable: CpuExecutable, bindings: RunBindings): void {
+    if (this.#uncompiled.length > 0) this.#compileHere()
     const { words } = this.#memory
     const header = executable.header >> 2
     this.#writeBindings(words, header + HEADER.arena / 4, executable, bindings)
@@ -386,6 +390,10 @@ export class CpuBackend implements Backend {
     this.#thread.run(executable.header, 0, 0)
     words[header + HEADER.threads / 4] = this.threads
     this.#queue.countDone()
+  }
+
+  #compileHere(): void {
+    for (const { bytes, tableSize } of this.#uncompiled.splice(0)) this.#thread.addKernels(bytes, tableSize)
   }
 
   #command(executable: CpuExecutable, bindings: RunBindings): RunCommand {

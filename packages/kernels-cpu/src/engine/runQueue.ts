@@ -34,7 +34,7 @@ export class RunQueue {
   ended = 0
   failure?: Error
   pool?: WorkerPool
-  #opening = false
+  #opening?: Promise<void>
   /** Kernels that the workers do not have yet, and memory that holds the bytes of those on their way. */
   readonly #modules: { readonly bytes: Uint8Array; readonly tableSize: number }[] = []
   readonly #sent: { readonly block: TableBlock; readonly command: number }[] = []
@@ -94,6 +94,7 @@ export class RunQueue {
   async close(): Promise<void> {
     await this.host(() => {}).catch(() => {})
     this.fail(new DisposedError('backend: it was closed; open a new one'))
+    await this.#opening
     await this.pool?.close()
   }
 
@@ -189,10 +190,13 @@ export class RunQueue {
     return this.#sendModules()
   }
 
+  /** Starts the workers without waiting for them: they take some tens of milliseconds, the first program comes later. */
+  warm(): void {
+    this.#openPool()
+  }
+
   #openPool(): void {
-    if (this.#opening) return
-    this.#opening = true
-    this.options.openPool().then(
+    this.#opening ??= this.options.openPool().then(
       (pool) => {
         this.pool = pool
         this.#pump()
