@@ -1,6 +1,7 @@
 /** A fused step while it is being formed: its domain, the values computed in it and how each is read. */
 import { isPointwise } from '../graph/primitive.js'
 import { InternalError } from '../errors.js'
+import { MAX_PHASES } from '../program/ir.js'
 import { Domain, isBijective, type Dim, type Guard, type Instance } from './indexMap.js'
 import { attrsOf, type Value } from './value.js'
 
@@ -9,9 +10,6 @@ export interface Root {
   readonly value: Value
   readonly instance: Instance
 }
-
-/** Longest chain of reductions over one row in a step. */
-export const MAX_PHASES = 4
 
 export class Group {
   readonly domain = new Domain()

@@ -12,6 +12,7 @@ export interface Executable {
   readonly program: Program
 }
 
+/** The buffers and numbers of one run, in the order of the program's inputs, outputs and params. */
 export interface RunBindings {
   readonly inputs: readonly DeviceBuffer[]
   /** An output with `aliasOf` is bound to the buffer of that input. */
@@ -19,6 +20,7 @@ export interface RunBindings {
   readonly params: readonly number[]
 }
 
+/** What a backend can do and what its programs must obey; the planner reads nothing else about it. */
 export interface BackendCapabilities {
   readonly dtypes: readonly DType[]
   /** Routines that the backend has; the compiler expands the others into their bodies of primitives. */
@@ -44,11 +46,13 @@ export interface BackendCounters {
   peakBytes: number
 }
 
+/** The time that one step took. */
 export interface StepProfile {
   readonly label: string
   readonly microseconds: number
 }
 
+/** A device that runs programs: a value that an application opens, passes on or sets as the default, and closes. */
 export interface Backend {
   readonly name: string
   readonly capabilities: BackendCapabilities

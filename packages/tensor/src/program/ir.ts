@@ -254,3 +254,6 @@ export interface CollectiveStep {
  */
 export const REDUCE_LANES = 16
 export const REDUCE_BLOCK = 1024
+
+/** Longest chain of reductions over one row in a step. */
+export const MAX_PHASES = 4

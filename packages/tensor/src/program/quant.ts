@@ -15,6 +15,7 @@
  */
 export type QuantFormat = 'int8' | 'int4' | 'int4sym' | 'nf4'
 
+/** Every format once, for checks of user input. */
 export const QUANT_FORMATS: readonly QuantFormat[] = ['int8', 'int4', 'int4sym', 'nf4']
 
 /** Elements of K that are packed together in the 4-bit formats. */

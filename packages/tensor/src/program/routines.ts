@@ -19,8 +19,13 @@
  */
 import type { RoutineName } from './ir.js'
 
+/**
+ * Terms of a product that are added up from zero before the block joins the total: part of the contract of matmul's
+ * bits.
+ */
 export const MATMUL_K_BLOCK = 256
 
+/** Every routine once, as in the table above. */
 export const ROUTINE_NAMES: readonly RoutineName[] = [
   'matmul',
   'quantMatmul',

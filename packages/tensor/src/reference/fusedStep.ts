@@ -1,7 +1,8 @@
 /** One fused step as closures over a small frame: no `eval`, one call an expression and element. */
 import { InternalError } from '../errors.js'
 import type { Access, Expr, FusedStep, Store } from '../program/ir.js'
-import { argumentsOf, phasesBefore } from '../program/validate/fusedStep.js'
+import { argumentsOf } from '../program/argumentsOf.js'
+import { phasesBefore } from '../program/validate/fusedStep.js'
 import type { Cell } from './cell.js'
 import { foldOf, type Fold } from './fold.js'
 import { binaryFunction, floatRounding, narrowing, unaryFunction } from './scalarMath.js'

@@ -1,32 +1,13 @@
 /** Rules of one fused step: types, levels, phases, and that every access which is known in advance stays in its slot. */
 import { scalarTypeOf, type ScalarType } from '../../dtype.js'
 import { InternalError } from '../../errors.js'
-import type { Access, Expr, FusedStep, Level, Program, Store } from '../ir.js'
+import { argumentsOf } from '../argumentsOf.js'
+import { MAX_PHASES, type Access, type Expr, type FusedStep, type Level, type Program, type Store } from '../ir.js'
 import { reach } from './access.js'
-
-export const MAX_PHASES = 4
 
 /** @throws InternalError naming the step and the expression */
 export function validateFusedStep(program: Program, step: FusedStep, where: string): void {
   new FusedStepCheck(program, step, where).run()
-}
-
-/** Expressions that an expression reads, gather terms and guards included. */
-export function argumentsOf(expr: Expr): readonly number[] {
-  switch (expr.op) {
-    case 'const':
-    case 'param':
-    case 'index':
-      return []
-    case 'load': {
-      const gathered = expr.access.gathered.map((term) => term.expr)
-      return expr.guard === undefined ? gathered : [...gathered, expr.guard]
-    }
-    case 'reduce':
-      return [expr.arg]
-    default:
-      return expr.args
-  }
 }
 
 /** Phases that must be finished before an expression can be computed. */
