@@ -15,6 +15,7 @@ export class ReducePass {
   readonly #code: Code
   readonly #reductions: { readonly id: number; readonly fold: Fold; readonly arg: number }[]
   readonly #lanes: Accumulators[] = []
+  #uses?: ReadonlyMap<number, number>
 
   constructor(
     readonly context: KernelContext,
@@ -170,7 +171,7 @@ export class ReducePass {
 
   #vector(position: Position, accumulator: number): void {
     const scope = this.cache.openScope(this.row, position, this.phase)
-    scope.expect(this.#roots())
+    this.#uses = scope.expect(this.#roots(), this.#uses)
     for (const id of this.cache.writtenIn(this.phase)) this.cache.write(scope, id, defineValue(scope, id))
     this.#reductions.forEach(({ arg }, k) => this.#lanes[k].fold(defineValue(scope, arg), accumulator, position))
     scope.close()

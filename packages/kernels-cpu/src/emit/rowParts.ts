@@ -76,9 +76,10 @@ export class RowParts {
     const stores = this.#step.stores.filter((store) => store.level === 'element')
     if (stores.length === 0) return
     const roots = elementStoreRoots(this.context)
+    let uses: ReadonlyMap<number, number> | undefined
     const body = (position: Position) => {
       const scope = this.cache.openScope(row, position, this.#step.phases)
-      scope.expect(roots)
+      uses = scope.expect(roots, uses)
       // All values first: a store may overwrite what another one reads.
       for (const id of roots) defineValue(scope, id)
       for (const store of stores) storeValue(scope, store, defineValue(scope, store.value))

@@ -31,8 +31,12 @@ export class Scope {
     return local
   }
 
-  /** Counts how often each value not yet known is asked for on the way from the roots down. */
-  expect(roots: readonly number[]): void {
+  /**
+   * Counts how often each value not yet known is asked for on the way from the roots down. Returns the counts, to be
+   * passed in again for the next vector of the same pass.
+   */
+  expect(roots: readonly number[], counted?: ReadonlyMap<number, number>): ReadonlyMap<number, number> {
+    if (counted) return (this.#uses = counted)
     const uses = new Map<number, number>()
     const visit = (id: number): void => {
       const known = this.find(id)
@@ -43,7 +47,7 @@ export class Scope {
       for (const argument of argumentsOf(this.context.step.exprs[id])) visit(argument)
     }
     for (const root of roots) visit(root)
-    this.#uses = uses
+    return (this.#uses = uses)
   }
 
   isShared(id: number): boolean {

@@ -67,7 +67,8 @@ export class Code {
   /** An instruction of one byte with an index or offset behind it. */
   #indexed(op: number, index: number): void {
     this.byte(op)
-    this.#unsigned(index)
+    if (index >= 0 && index < 0x80) this.byte(index)
+    else this.#unsigned(index)
   }
 
   get(local: number): void {
