@@ -2,7 +2,8 @@
 import { spawn } from 'node:child_process'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import type { Bench, Engine, Measurements, Result, Row, RowFigures, RowSpec } from './bench.js'
+import type { Bench, Engine, Measurements, Result } from './bench.js'
+import { betterOf, makeRow } from './rows.js'
 
 const CHILD = fileURLToPath(new URL('./child.ts', import.meta.url))
 /** An engine that has not finished a bench after this time is given up. */
@@ -26,27 +27,10 @@ export async function runBench(bench: Bench, options: RunOptions): Promise<Resul
     for (const engine of engines.values()) {
       options.progress(`${bench.name}: ${engine.name} (${repeat + 1}/${repeats})`)
       const measured = await measureIn(engine, bench.name, options.budgetMs)
-      found.set(engine.name, merge(found.get(engine.name), measured, bench))
+      found.set(engine.name, betterOf(found.get(engine.name), measured, bench))
     }
   }
   return { name: bench.name, machine: machine(), rows: bench.rows.map((row) => makeRow(row, found)) }
-}
-
-/** The better of two measurements, case by case. */
-function merge(before: Measurements | undefined, now: Measurements, bench: Bench): Measurements {
-  if (before === undefined) return now
-  const merged: Record<string, Measurements[string]> = { ...now }
-  for (const [name, value] of Object.entries(before)) {
-    const other = merged[name]
-    if (typeof value !== 'number') continue
-    if (typeof other !== 'number') merged[name] = value
-    else merged[name] = lowerIsBetter(bench, name) ? Math.min(value, other) : Math.max(value, other)
-  }
-  return merged
-}
-
-function lowerIsBetter(bench: Bench, name: string): boolean {
-  return bench.rows.some((row) => (row.case === name || row.ceiling === name) && row.better === 'lower')
 }
 
 /** Flags that give a process relaxed SIMD: Node 20 needs one, later versions have it anyway and refuse the flag. */
@@ -82,47 +66,6 @@ function measureIn(engine: Engine, bench: string, budgetMs: number | undefined):
       resolve({ '*': { reason: reason.trim() } })
     })
   })
-}
-
-function makeRow(spec: RowSpec, found: ReadonlyMap<string, Measurements>): Row {
-  const mine = found.get(spec.ours.name) ?? {}
-  const ours = mine[spec.case] ?? mine['*']
-  const peers: Record<string, number | string> = {}
-  const ratios: Record<string, number> = {}
-  for (const peer of spec.peers) {
-    const measured = found.get(peer.name) ?? {}
-    const value = measured[spec.case] ?? measured['*'] ?? { reason: 'no such case' }
-    peers[peer.name] = typeof value === 'number' ? value : value.reason
-    if (typeof value === 'number' && typeof ours === 'number')
-      ratios[peer.name] = spec.better === 'higher' ? ours / value : value / ours
-  }
-  const base = {
-    case: spec.label ?? spec.case,
-    unit: spec.unit,
-    peers,
-    bar: spec.bars?.map((bar) => bar.text).join(', ') ?? null,
-  }
-  if (typeof ours !== 'number')
-    return {
-      ...base,
-      ours: null,
-      ratio: null,
-      ceiling: null,
-      ok: spec.bars === undefined ? null : false,
-      reason: ours?.reason ?? 'not measured',
-    }
-  const ceiling = spec.ceiling === undefined ? null : mine[spec.ceiling]
-  const share = typeof ceiling !== 'number' ? null : spec.better === 'higher' ? ours / ceiling : ceiling / ours
-  const best = Object.values(ratios)
-  const ratio = best.length === 0 ? null : Math.min(...best)
-  const figures: RowFigures = { ours, peers: ratios, ratio, share }
-  return {
-    ...base,
-    ours,
-    ratio,
-    ceiling: share,
-    ok: spec.bars === undefined ? null : spec.bars.every((bar) => bar.met(figures)),
-  }
 }
 
 function machine(): string {

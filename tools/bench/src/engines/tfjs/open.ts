@@ -2,7 +2,6 @@
  * TensorFlow.js on its WebAssembly backend, which has SIMD and, in Node, one thread. Its operators are eager and run to
  * their end before they return, so a call is timed without reading its result.
  */
-import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import * as tf from '@tensorflow/tfjs-core'
