@@ -5,6 +5,7 @@ import { openCpu } from './openCpu.js'
 import { Code, I32, V128 } from './wasm/code.js'
 import { kernelModule } from './wasm/module.js'
 
+/** The most that one thread reaches on this machine, measured by `cpuCeilings`. */
 export interface CpuCeilings {
   /** Fused multiply-adds in registers, one thread; equal to `mulAddGflops` without relaxed SIMD. */
   readonly fmaGflops: number

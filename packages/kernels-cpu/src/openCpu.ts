@@ -4,6 +4,7 @@ import { CpuBackend } from './engine/cpuBackend.js'
 import { hasRelaxedSimd, hasSharedMemory, hasSimd, isNode } from './engine/features.js'
 import { MAX_WORKERS } from './engine/layout.js'
 
+/** What `openCpu` may be told; every option has a default. */
 export interface CpuOptions {
   /**
    * Threads for large programs; default: one for each core that this process may use, 8 at most. 0 runs everything on

@@ -9,10 +9,12 @@ export function constant(value: number): Initializer {
   return (_key, shape, dtype = 'f32') => full(shape, value, { dtype })
 }
 
+/** 0 everywhere; the key is not used. */
 export function zeros(): Initializer {
   return constant(0)
 }
 
+/** 1 everywhere; the key is not used. */
 export function ones(): Initializer {
   return constant(1)
 }

@@ -12,6 +12,7 @@ export interface KvCache {
   readonly v: Tensor
 }
 
+/** Sizes of an empty cache: both buffers are [batch, kvHeads, capacity, headDim]. Default dtype f32. */
 export interface KvCacheOptions {
   readonly batch: number
   readonly kvHeads: number

@@ -1,8 +1,10 @@
 /** Losses beside the core's `crossEntropy`. All are means over every element unless `reduction` says otherwise. */
 import { ArgumentError, type Tensor, where } from '@tarazed/tensor'
 
+/** How the losses of single elements become the result: their mean or sum (shape []), or as they are (`none`). */
 export type LossReduction = 'mean' | 'sum' | 'none'
 
+/** Options that every loss of this file has. Default reduction: mean. */
 export interface LossOptions {
   readonly reduction?: LossReduction
 }

@@ -89,6 +89,10 @@ interface Region {
   bytes: number
 }
 
+/**
+ * The CPU engine behind the `Backend` contract: one WebAssembly heap, generated kernels, worker threads. Open it with
+ * `openCpu`.
+ */
 export class CpuBackend implements Backend {
   readonly name = 'cpu'
   readonly capabilities: BackendCapabilities

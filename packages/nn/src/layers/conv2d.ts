@@ -5,6 +5,10 @@ import { Module } from '../module.js'
 /** One number for both axes, or [height, width]. */
 export type Pair = number | readonly [number, number]
 
+/**
+ * What `Conv2d.init` takes: `inChannels` and `outChannels` are multiples of `groups`. Defaults: stride 1, padding 0,
+ * dilation 1, one group, a bias, `lecunNormal()` weights in f32.
+ */
 export interface Conv2dOptions {
   readonly inChannels: number
   readonly outChannels: number

@@ -2,6 +2,10 @@ import { type DType, type Tensor, embedding, matmul } from '@tarazed/tensor'
 import { type Initializer, normal } from '../initializers.js'
 import { Module } from '../module.js'
 
+/**
+ * What `Embedding.init` takes: a table of `numEmbeddings` rows of `features` numbers. Defaults: standard normal weights
+ * in f32.
+ */
 export interface EmbeddingOptions {
   readonly numEmbeddings: number
   readonly features: number

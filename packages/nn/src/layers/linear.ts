@@ -2,6 +2,7 @@ import { type DType, ShapeError, type Tensor, matmul, zeros } from '@tarazed/ten
 import { type Initializer, lecunNormal } from '../initializers.js'
 import { Module } from '../module.js'
 
+/** What `Linear.init` takes. Defaults: a bias, `lecunNormal()` weights in f32. */
 export interface LinearOptions {
   readonly inFeatures: number
   readonly outFeatures: number

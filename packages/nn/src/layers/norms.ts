@@ -1,6 +1,7 @@
 import { type DType, type Tensor, groupNorm, layerNorm, ones, rmsNorm, zeros } from '@tarazed/tensor'
 import { Module } from '../module.js'
 
+/** What `LayerNorm.init` and `RMSNorm.init` take: the size of the last axis. Defaults: eps 1e-5, f32. */
 export interface NormOptions {
   readonly features: number
   readonly eps?: number
@@ -48,6 +49,7 @@ export class RMSNorm extends Module {
   }
 }
 
+/** What `GroupNorm.init` takes; `groups` divides `channels`. Defaults: eps 1e-5, f32. */
 export interface GroupNormOptions {
   readonly groups: number
   readonly channels: number

@@ -13,6 +13,10 @@ import { type KvCache, appendToken } from '../kvCache.js'
 import { Module } from '../module.js'
 import { Linear } from './linear.js'
 
+/**
+ * What `SelfAttention.init` takes; `kvHeads` divides `heads`. Defaults: kvHeads = heads, headDim = features / heads,
+ * rotary base 10,000, no bias, the weights of `Linear` in f32.
+ */
 export interface SelfAttentionOptions {
   readonly features: number
   readonly heads: number

@@ -3,6 +3,9 @@ import type { Initializer } from '../initializers.js'
 import { Module } from '../module.js'
 import { Linear } from './linear.js'
 
+/**
+ * What `SwiGLU.init` takes: `features` in and out, `hidden` between. Defaults: no bias, the weights of `Linear` in f32.
+ */
 export interface SwiGLUOptions {
   readonly features: number
   readonly hidden: number

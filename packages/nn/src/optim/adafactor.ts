@@ -10,6 +10,7 @@ import {
   optimizerFrom,
 } from './optimizer.js'
 
+/** Options of `adafactor`. Defaults: lr 1e-2, eps [1e-15, 1e-3], beta2Decay -0.8, d 1, no weight decay. */
 export interface AdafactorOptions extends CommonOptions {
   /** [least root mean square of g, least root mean square of p]. */
   readonly eps?: readonly [number, number]

@@ -3,6 +3,10 @@ import type { Tensor } from '@tarazed/tensor'
 import { decayed, shrinkage, shrunk } from './decay.js'
 import { type CommonOptions, type OneParameter, type Optimizer, type UpdateClock, optimizerFrom } from './optimizer.js'
 
+/**
+ * Options of `adam` and `adamw`. Defaults: lr 1e-3, betas [0.9, 0.999], eps 1e-8, no amsgrad; weight decay 0 in `adam`,
+ * 0.01 in `adamw`.
+ */
 export interface AdamOptions extends CommonOptions {
   /** Decay rates of the averages of g and g². */
   readonly betas?: readonly [number, number]

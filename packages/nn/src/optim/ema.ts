@@ -2,12 +2,14 @@
 import { type Tensor, cast, mapTree, scalar, zeros } from '@tarazed/tensor'
 import { zipTree } from '../zipTree.js'
 
+/** Options of `ema`: the share of the old average that an update keeps, in [0, 1); no debiasing by default. */
 export interface EmaOptions {
   readonly decay: number
   /** Starts at 0 and divides by 1 - decayᵗ, instead of starting at the first parameters. */
   readonly debias?: boolean
 }
 
+/** What a moving average remembers: plain data, an argument and a result of compiled functions. */
 export interface EmaState<P> {
   /** i32 []: updates done. */
   readonly step: Tensor
@@ -15,6 +17,7 @@ export interface EmaState<P> {
   readonly average: P
 }
 
+/** A moving average over trees of parameters, as pure functions. */
 export interface Ema {
   init<P>(params: P): EmaState<P>
   update<P>(params: P, state: EmaState<P>): EmaState<P>

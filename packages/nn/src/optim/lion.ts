@@ -2,6 +2,10 @@
 import { shrinkage, shrunk } from './decay.js'
 import { type CommonOptions, type OneParameter, type Optimizer, type UpdateClock, optimizerFrom } from './optimizer.js'
 
+/**
+ * Options of `lion`; betas are the weights β₁ of the step and β₂ of the momentum. Defaults: lr 1e-4, betas [0.9, 0.99],
+ * no weight decay.
+ */
 export interface LionOptions extends CommonOptions {
   readonly betas?: readonly [number, number]
 }

@@ -2,6 +2,10 @@
 import { type Tensor, cast, flattenTree, mapTree, scalar, where } from '@tarazed/tensor'
 import { zipTree } from '../zipTree.js'
 
+/**
+ * Options of `lossScaling`. Defaults: initScale 65,536, growthFactor 2, backoffFactor 0.5, growthInterval 2,000,
+ * hysteresis 1, minScale 0.
+ */
 export interface LossScalingOptions {
   readonly initScale?: number
   readonly growthFactor?: number
@@ -13,6 +17,7 @@ export interface LossScalingOptions {
   readonly minScale?: number
 }
 
+/** What loss scaling remembers: plain data, an argument and a result of compiled functions. */
 export interface LossScalingState {
   /** f32 [] */
   readonly scale: Tensor
@@ -22,6 +27,7 @@ export interface LossScalingState {
   readonly overflows: Tensor
 }
 
+/** Dynamic loss scaling as pure functions of its state. */
 export interface LossScaling {
   init(): LossScalingState
   /** The loss to differentiate. */

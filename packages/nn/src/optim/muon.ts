@@ -3,6 +3,7 @@ import { ShapeError, type Tensor, matmul } from '@tarazed/tensor'
 import { shrinkage, shrunk } from './decay.js'
 import { type CommonOptions, type OneParameter, type Optimizer, type UpdateClock, optimizerFrom } from './optimizer.js'
 
+/** Options of `newtonSchulz`. Defaults: 5 steps, coefficients 3.4445, -4.775, 2.0315, eps 1e-7. */
 export interface NewtonSchulzOptions {
   readonly steps?: number
   /** a, b, c of aX + (bA + cA²)X with A = XXᵀ. */
@@ -38,6 +39,10 @@ export function newtonSchulz(
   return tall ? x.transpose() : x
 }
 
+/**
+ * Options of `muon`; `ns…` and `eps` go to `newtonSchulz`. Defaults: lr 1e-3, momentum 0.95, nesterov, weight decay
+ * 0.1, adjustLr `original`.
+ */
 export interface MuonOptions extends CommonOptions {
   readonly momentum?: number
   readonly nesterov?: boolean

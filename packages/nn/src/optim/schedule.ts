@@ -17,6 +17,9 @@ export function rateAt(rate: Rate, count: Tensor): Tensor {
   return typeof rate === 'number' ? scalar(rate) : rate
 }
 
+/**
+ * A straight line from `init` to `peak` over the first `warmup` counts. Defaults: init 0, warmup 0, an update counts 1.
+ */
 export interface WarmupOptions {
   /** The highest rate, reached after the warm-up. */
   readonly peak: number
@@ -28,6 +31,7 @@ export interface WarmupOptions {
   readonly samplesPerStep?: number
 }
 
+/** A warm-up, then a way down from `peak` to `end` (default 0), which is reached at count `total`. */
 export interface DecayOptions extends WarmupOptions {
   /** The lowest rate, kept from `total` on. */
   readonly end?: number
@@ -52,6 +56,7 @@ export function cosine({ end = 0, total, ...warm }: DecayOptions): Schedule {
   return withWarmup('cosine', warm, (n, w) => between(end, warm.peak, halfCosine(progress(n, w, total))))
 }
 
+/** A warm-up, the peak, and a way down over the last `decay` counts. Default shape: linear. */
 export interface WsdOptions extends DecayOptions {
   /** How many counts before `total` the decay begins. */
   readonly decay: number

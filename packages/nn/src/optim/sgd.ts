@@ -11,6 +11,9 @@ import {
   optimizerFrom,
 } from './optimizer.js'
 
+/**
+ * Options of `sgd`; the learning rate must be given. Defaults: momentum 0, dampening 0, no nesterov, no weight decay.
+ */
 export interface SgdOptions extends CommonOptions {
   readonly lr: NonNullable<CommonOptions['lr']>
   readonly momentum?: number

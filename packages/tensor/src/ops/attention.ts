@@ -28,6 +28,7 @@ import {
 } from './check.js'
 import { flipOver, sliceAxis } from './movement.js'
 
+/** Options of `scaledDotProductAttention`: what a query may see, and the factor of the scores. */
 export interface AttentionOptions {
   /** bool (true where looking is allowed) or float (added to the scaled scores); broadcasts to [B,H,T,S]. */
   readonly mask?: Tensor | null
@@ -106,6 +107,7 @@ function lengthOperand(length: Tensor | number): Tensor {
   return castTo(length, 'i32')
 }
 
+/** Options of `rope`: which channels turn, in which pairs, how fast. */
 export interface RopeOptions {
   /** Default 10000. */
   readonly base?: number

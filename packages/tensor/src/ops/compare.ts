@@ -57,6 +57,7 @@ export function greaterEqual(a: Operand, b: Operand): Tensor {
   return compare('le', y, x)
 }
 
+/** Whether elements are NaN: bool. @throws DTypeError unless x is a float tensor */
 export function isNaN(x: Tensor): Tensor {
   requireFloat('isNaN', x)
   return compare('ne', x, x)
@@ -80,18 +81,22 @@ function logic(op: string, primitive: BinaryName, a: Operand, b: Operand): Tenso
   return binary(primitive, x, y)
 }
 
+/** Both are true; operands are bool and broadcast. @throws DTypeError for other dtypes */
 export function logicalAnd(a: Operand, b: Operand): Tensor {
   return logic('logicalAnd', 'and', a, b)
 }
 
+/** One or both are true; operands are bool and broadcast. @throws DTypeError for other dtypes */
 export function logicalOr(a: Operand, b: Operand): Tensor {
   return logic('logicalOr', 'or', a, b)
 }
 
+/** Exactly one is true; operands are bool and broadcast. @throws DTypeError for other dtypes */
 export function logicalXor(a: Operand, b: Operand): Tensor {
   return logic('logicalXor', 'xor', a, b)
 }
 
+/** True becomes false and false true. @throws DTypeError unless x is bool */
 export function logicalNot(x: Tensor): Tensor {
   requireBool('logicalNot', x)
   return unary('not', x)
@@ -104,18 +109,22 @@ function bits(op: string, primitive: BinaryName, a: Operand, b: Operand): Tensor
   return binary(primitive, x, y)
 }
 
+/** Bits set in both; operands are integers of one dtype and broadcast. @throws DTypeError for other dtypes */
 export function bitwiseAnd(a: Operand, b: Operand): Tensor {
   return bits('bitwiseAnd', 'and', a, b)
 }
 
+/** Bits set in one or both; operands are integers of one dtype and broadcast. @throws DTypeError for other dtypes */
 export function bitwiseOr(a: Operand, b: Operand): Tensor {
   return bits('bitwiseOr', 'or', a, b)
 }
 
+/** Bits set in exactly one; operands are integers of one dtype and broadcast. @throws DTypeError for other dtypes */
 export function bitwiseXor(a: Operand, b: Operand): Tensor {
   return bits('bitwiseXor', 'xor', a, b)
 }
 
+/** Every bit flipped. @throws DTypeError unless x is an integer tensor */
 export function bitwiseNot(x: Tensor): Tensor {
   requireInteger('bitwiseNot', x)
   return unary('not', x)

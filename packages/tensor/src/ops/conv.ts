@@ -20,6 +20,7 @@ export type PerAxis = number | readonly number[]
 /** A number for every side, one number for both sides of each axis, or [low, high] for each axis. */
 export type Padding = number | readonly (number | readonly [number, number])[]
 
+/** Options of `conv1d`, `conv2d` and `conv3d`. Defaults: stride 1, padding 0, dilation 1, one group. */
 export interface ConvOptions {
   readonly stride?: PerAxis
   readonly padding?: Padding
@@ -125,6 +126,7 @@ export function conv3d(x: Tensor, w: Tensor, bias: Tensor | null = null, options
   return convolution('conv3d', 3, x, w, bias, options)
 }
 
+/** Options of `convTranspose2d`. Defaults: stride 1, padding 0, outputPadding 0, dilation 1, one group. */
 export interface ConvTransposeOptions {
   readonly stride?: PerAxis
   /** Cut from every side of the result. */

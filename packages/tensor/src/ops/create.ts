@@ -100,10 +100,12 @@ function filled(op: string, shape: readonly number[], value: number, dtype: DTyp
   return broadcast(scalarConst(value, dtype), shape)
 }
 
+/** A tensor of zeros; false in dtype bool. @throws ShapeError for a size that is no whole number of at least 0 */
 export function zeros(shape: readonly number[], { dtype = 'f32' }: { dtype?: DType } = {}): Tensor {
   return filled('zeros', shape, 0, dtype)
 }
 
+/** A tensor of ones; true in dtype bool. @throws ShapeError for a size that is no whole number of at least 0 */
 export function ones(shape: readonly number[], { dtype = 'f32' }: { dtype?: DType } = {}): Tensor {
   return filled('ones', shape, 1, dtype)
 }

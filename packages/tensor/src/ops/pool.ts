@@ -26,6 +26,7 @@ interface Windows {
   readonly dilation: readonly number[]
 }
 
+/** The windows of a pooling operator. Default padding: 0. */
 export interface PoolOptions {
   /** Size of a window: one number, or one for every spatial axis. */
   readonly kernel: PerAxis
@@ -34,11 +35,13 @@ export interface PoolOptions {
   readonly padding?: Padding
 }
 
+/** Options of the average pools. */
 export interface AvgPoolOptions extends PoolOptions {
   /** Whether padding counts as elements of value 0. Default true. */
   readonly countIncludePad?: boolean
 }
 
+/** Options of the maximum pools and of `unfold`. Default dilation: 1; padding never wins a maximum. */
 export interface MaxPoolOptions extends PoolOptions {
   readonly dilation?: PerAxis
 }
@@ -175,6 +178,7 @@ export function unfold(x: Tensor, options: MaxPoolOptions): Tensor {
   return reshapeTo(transposeTo(places, [0, 1, 4, 5, 2, 3]), [N, C * kh * kw, height * width])
 }
 
+/** How `resize` reads between elements. */
 export interface ResizeOptions {
   /** `nearest`: source index floor(i · in / out). Default nearest. */
   readonly mode?: 'nearest' | 'bilinear'

@@ -33,6 +33,7 @@ import { argumentError, dtypeError, requireFloat, requireNumeric, requireTensor,
 /** null: all axes. */
 export type Axes = number | readonly number[] | null
 
+/** Which axes are reduced. Default: all of them, and they are dropped. */
 export interface Reduction {
   readonly axes?: Axes
   /** Keep reduced axes with size 1. */
@@ -117,6 +118,7 @@ export function all(x: Tensor, options: Reduction = {}): Tensor {
   return truth('all', x, options)
 }
 
+/** Where `argmax` and `argmin` look. Defaults: axis null, and the axis is dropped. */
 export interface ArgReduction {
   /** null: the index into the flattened tensor. */
   readonly axis?: number | null
@@ -157,6 +159,7 @@ function varianceOver(x: Tensor, axes: readonly number[], correction: number): T
   return over(reduceOver('sum', times(centred, centred), axes), divisor)
 }
 
+/** Options of `variance` and `std`. */
 export interface VarianceOptions extends Reduction {
   /** The divisor is n - correction: 0 for the population, 1 for the unbiased estimate. Default 0. */
   readonly correction?: number
@@ -193,6 +196,7 @@ export function logSumExpOver(x: Tensor, axes: readonly number[]): Tensor {
   return choose(nothing, -Infinity, binary('add', unary('log', choose(nothing, 1, total)), shift))
 }
 
+/** Options of `norm`. */
 export interface NormOptions extends Reduction {
   /** A positive number or 'inf'. Default 2. */
   readonly ord?: number | 'inf'
@@ -234,6 +238,7 @@ function flatPower(x: Tensor, exponent: number): Tensor {
   return choose(zero, 0, binary('pow', safe, broadcast(scalarConst(exponent, x.dtype), x.shape)))
 }
 
+/** Options of `cumsum`, `cumprod`, `cummax` and `cummin`. Default: from the start, the element itself included. */
 export interface CumulativeOptions {
   /** Default -1. */
   readonly axis?: number

@@ -5,6 +5,7 @@ import { normalizeAxis } from '../shape.js'
 import { requireTensor, shapeError, show } from './check.js'
 import { sliceAxis } from './movement.js'
 
+/** Options of `sort` and `argsort`. Default: ascending along the last axis. */
 export interface SortOptions {
   /** Default -1. */
   readonly axis?: number

@@ -6,6 +6,7 @@
  */
 import type { DType, ScalarType } from '../dtype.js'
 
+/** What a backend loads and runs: steps over slots, with everything about sizes and places decided. */
 export interface Program {
   /** Buffers the steps read and write. */
   readonly slots: readonly Slot[]
@@ -35,6 +36,7 @@ export interface Slot {
     | { readonly kind: 'temp'; readonly offset: number }
 }
 
+/** One unit of work of a program. */
 export type Step = FusedStep | RoutineStep | LoopStep | CollectiveStep
 
 /**
@@ -77,6 +79,7 @@ export interface Access {
   readonly gathered: readonly { readonly expr: number; readonly stride: number }[]
 }
 
+/** A value of a fused step that is written to memory. */
 export interface Store {
   /** Position in `operands`. */
   readonly operand: number
@@ -88,6 +91,7 @@ export interface Store {
   readonly level: Level
 }
 
+/** How often a value exists: once a row, or once for every element of it. */
 export type Level = 'row' | 'element'
 
 /** Ways to fold a row into one value. Lowest index first for argMax and argMin; NaN wins both and max, min. */
@@ -199,9 +203,11 @@ export interface RoutineStep {
   readonly epilogue?: FusedStep
 }
 
+/** The hand-written kernels that a program may call; `routines.ts` has the contract of each. */
 export type RoutineName =
   'matmul' | 'quantMatmul' | 'attention' | 'attentionGrad' | 'conv' | 'scatterAdd' | 'sort' | 'cumulative' | 'copy'
 
+/** Constants of a routine or collective, plain JSON so that they can be part of a key. */
 export type RoutineAttrs = { readonly [name: string]: string | number | boolean | null | readonly number[] }
 
 /**
@@ -228,11 +234,16 @@ export interface LoopStep {
   }[]
 }
 
+/**
+ * What one input of a loop's body is bound to: slot `slot` of the outer program, slice t of it (`elements` long), or a
+ * carry.
+ */
 export type LoopInput =
   | { readonly kind: 'whole'; readonly slot: number }
   | { readonly kind: 'slice'; readonly slot: number; readonly elements: number }
   | { readonly kind: 'carry'; readonly carry: number }
 
+/** Where one output of a loop's body goes: slice t of slot `slot` (`elements` long), or the next value of a carry. */
 export type LoopOutput =
   | { readonly kind: 'slice'; readonly slot: number; readonly elements: number }
   | { readonly kind: 'carry'; readonly carry: number }
@@ -253,6 +264,7 @@ export interface CollectiveStep {
  * lane totals are folded pairwise: l with l+8, then +4, +2, +1.
  */
 export const REDUCE_LANES = 16
+/** Consecutive elements that the lanes fold before their results join the totals; see `REDUCE_LANES`. */
 export const REDUCE_BLOCK = 1024
 
 /** Longest chain of reductions over one row in a step. */

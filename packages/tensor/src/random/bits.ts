@@ -35,6 +35,7 @@ import { tensor } from '../ops/create.js'
 import { sliceAxis } from '../ops/movement.js'
 import { sizeOf } from '../shape.js'
 
+/** How bits are drawn from a key. */
 export interface KeyOptions {
   /** JAX's current layout of bits (true, default) or its older one. */
   readonly partitionable?: boolean

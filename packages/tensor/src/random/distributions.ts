@@ -22,6 +22,7 @@ import { narrowBits, requireKey, splitPair, words, type KeyOptions } from './bit
 
 type FloatDType = 'f32' | 'f16' | 'bf16'
 
+/** Options of distributions over floats. */
 export interface FloatOptions extends KeyOptions {
   /** Default f32. */
   readonly dtype?: FloatDType
@@ -58,6 +59,7 @@ function stretch(unit: Tensor, low: Tensor, span: Tensor, dtype: FloatDType): Te
   return binary('maximum', spreadTo(low), scaled)
 }
 
+/** The range of `uniform`. Default: [0, 1). */
 export interface UniformOptions extends FloatOptions {
   readonly min?: number
   readonly max?: number
@@ -140,6 +142,7 @@ export function bernoulli(k: Tensor, p: Tensor | number, shape: readonly number[
   return compare('lt', draws, broadcast(castTo(p, 'f32'), shape))
 }
 
+/** The range of `randint`: `min` and `max` - 1 are integers that the dtype holds. */
 export interface RandintOptions extends KeyOptions {
   readonly min: number
   /** Not included. */

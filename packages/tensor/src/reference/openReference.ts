@@ -15,6 +15,7 @@ import { validateProgram } from '../program/validate.js'
 import { Cell, type Region } from './cell.js'
 import { CompiledProgram, type OnStep } from './program.js'
 
+/** What `openReference` may be told. */
 export interface ReferenceOptions {
   /** Holds every float in eight bytes and never rounds: the oracle for exactness claims. Default false. */
   readonly float64?: boolean

@@ -8,6 +8,7 @@ export interface Roofline {
   readonly gigabytesPerSecond: number
 }
 
+/** One step as it ran: when, how long, and the bytes and operations that it stands for. */
 export interface ProfiledStep {
   readonly label: string
   readonly startMicroseconds: number
@@ -18,6 +19,7 @@ export interface ProfiledStep {
   readonly share: number | undefined
 }
 
+/** What `profile(fn)` recorded, in the order of the runs. */
 export interface Profile {
   readonly steps: readonly ProfiledStep[]
   readonly programs: number

@@ -51,6 +51,7 @@ export async function item(tensor: Tensor): Promise<number> {
 /** Nested arrays of numbers; a number for rank 0. */
 export type NestedArray = number | NestedArray[]
 
+/** The values as nested arrays of numbers (bool: 0 or 1), one level for each axis; evaluates the tensor first. */
 export async function toArray(tensor: Tensor): Promise<NestedArray> {
   const values = await data(tensor)
   const strides = stridesOf(tensor.shape)

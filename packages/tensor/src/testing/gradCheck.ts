@@ -19,6 +19,7 @@ export interface CheckInput {
   readonly dtype?: DType
 }
 
+/** What `checkGrad` checks, and how closely. */
 export interface GradCheckOptions {
   /** Positions of the inputs to differentiate; default all floats. */
   readonly wrt?: readonly number[]

@@ -47,6 +47,7 @@ import { roundFloat } from './interpreter/rounding.js'
 import { storedData } from './interpreter/storage.js'
 import type { Value } from './interpreter/value.js'
 
+/** Options of `interpret`. */
 export interface InterpretOptions {
   /** Round every result to its float dtype. Without it floats are float64 throughout. */
   readonly round?: boolean

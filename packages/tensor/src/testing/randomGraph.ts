@@ -7,6 +7,7 @@ import { FOLDS_AND_ROWS } from './randomGraph/folds.js'
 import { MOVEMENT } from './randomGraph/movement.js'
 import { ROUTINES } from './randomGraph/routines.js'
 
+/** What a random graph may contain. */
 export interface RandomGraphOptions {
   /** Steps to try; default 12. A graph of fewer steps with the same seed is a prefix, so that shrinking this number shrinks a failure. */
   readonly steps?: number

@@ -83,6 +83,7 @@ export function ulpError(got: number, want: number): number {
   return Math.abs(got - want) / lastPlace(want)
 }
 
+/** What `compare` found. */
 export interface Comparison {
   readonly passed: boolean
   /** Elements outside of the tolerance. */

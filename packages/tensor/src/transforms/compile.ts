@@ -21,6 +21,7 @@ import { allocateOutputs, settle } from '../runtime/run.js'
 import { showShape, sizeOf } from '../shape.js'
 import { isTraced, runTrace } from './trace.js'
 
+/** Options of `compile`. */
 export interface CompileOptions {
   /** Arguments whose buffers may be overwritten: positions, or names as written in the function. Their tensors are dead after the call. */
   readonly donate?: readonly (number | string)[]
@@ -29,6 +30,7 @@ export interface CompileOptions {
   readonly fuse?: boolean
 }
 
+/** Counts since a function was compiled; in the steady state only `runs` grows. */
 export interface CompileStats {
   /** Times the function itself ran. */
   traces: number
@@ -39,6 +41,7 @@ export interface CompileStats {
   allocations: number
 }
 
+/** What `compile` returns: call it as the function itself and await the result. */
 export interface CompiledFunction<A extends readonly unknown[], R> {
   (...args: A): Promise<R>
   readonly stats: CompileStats

@@ -9,6 +9,7 @@ import { showShape } from '../shape.js'
 import { capturedTensors, isDifferentiated } from './captured.js'
 import { flattenResult, splitByTrees, type Arguments, type FlatTree, type TreeFunction } from './traced.js'
 
+/** Options of `customVjp`. */
 export interface CustomVjpOptions<Args extends Arguments, Result> {
   /** Tangents of the arguments, the arguments and the result -> tangent of the result. */
   readonly customJvp?: (tangents: Args, args: Args, result: Result) => Result

@@ -15,6 +15,7 @@ export type GradientOf<Args extends Arguments, Wrt extends ArgumentNumbers> = Wr
   ? Args[Wrt]
   : { -readonly [K in keyof Wrt]: Wrt[K] extends number ? Args[Wrt[K]] : never }
 
+/** Options of `grad` and `valueAndGrad`. */
 export interface GradOptions<Wrt extends ArgumentNumbers = ArgumentNumbers> {
   /** Positions of the arguments to differentiate; default 0. With a list the gradient is a list. */
   readonly argnums?: Wrt

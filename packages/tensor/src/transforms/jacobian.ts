@@ -11,6 +11,7 @@ import { pullBack, pushForward } from './passes.js'
 import { traceCall, type Arguments, type TreeFunction } from './traced.js'
 import type { Batched } from './rules.js'
 
+/** Options of `jacobian`, `jacrev`, `jacfwd` and `hessian`. */
 export interface JacobianOptions<Wrt extends number = number> {
   /** The argument to differentiate; default 0. */
   readonly argnums?: Wrt

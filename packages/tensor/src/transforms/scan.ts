@@ -7,6 +7,7 @@ import { makeScan, sliceSpec, specOf, traceScanBody } from './scanGraph.js'
 import { runTrace } from './trace.js'
 import { flattenResult, type FlatTree } from './traced.js'
 
+/** Options of `scan`. */
 export interface ScanOptions {
   /** Number of trips; needed when `xs` is null, otherwise the leading size of `xs`. */
   readonly length?: number

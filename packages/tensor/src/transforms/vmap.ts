@@ -12,6 +12,7 @@ import { flattenResult, type Arguments, type FlatTree, type TreeFunction } from 
 /** An axis for every tensor of an argument, null for arguments that are not mapped, or a tree of them that mirrors the argument. */
 export type Axes = number | null | readonly Axes[] | { readonly [name: string]: Axes }
 
+/** Options of `vmap`. */
 export interface VmapOptions {
   /** One entry for every argument, or one for all; default 0. */
   readonly inAxes?: number | null | readonly Axes[]

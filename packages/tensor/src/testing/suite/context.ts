@@ -18,6 +18,7 @@ export interface TestKit {
   afterAll(body: () => void | Promise<void>): void
 }
 
+/** A backend under test, the test framework to use, and what the backend promises. */
 export interface SuiteOptions extends TestKit {
   /** For test names. */
   readonly name: string
