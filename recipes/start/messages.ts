@@ -155,7 +155,7 @@ Text
 Run
   --seconds N      train for about N seconds                                   150
   --steps N        train for exactly N steps instead
-  --batch N        sequences in a step                                         16
+  --batch N        sequences in a step                                         4
   --seed N         of first weights, batches and sample                        0
   --threads N      processor threads                                           all
   --out DIR        where to save                                               runs/start
@@ -242,7 +242,7 @@ const chinese: Messages = {
 运行
   --seconds N      训练约 N 秒                              150
   --steps N        改为训练整整 N 步
-  --batch N        每步的序列数                             16
+  --batch N        每步的序列数                             4
   --seed N         初始权重、批次和采样的种子               0
   --threads N      线程数                                   全部
   --out 目录       保存位置                                 runs/start

@@ -8,7 +8,7 @@ import type { Options } from './options.js'
 import { runOptimizer } from './train.js'
 
 const DEFAULT_SECONDS = 150
-const DEFAULT_BATCH = 16
+const DEFAULT_BATCH = 4
 const DEFAULT_CONTEXT = 128
 const WARMUP = 40
 

@@ -10,7 +10,7 @@ import type { Messages } from './messages.js'
 import type { ByteModel } from './model.js'
 import { type Progress, clockTime } from './progress.js'
 
-const PEAK_RATE = 3e-3
+const PEAK_RATE = 2e-3
 const VALIDATIONS = 8
 const HELD_OUT_WINDOWS = 128
 const SAVE_EVERY_MS = 30_000
