@@ -10,6 +10,8 @@ const [module, bench, json] = process.argv.slice(2)
 const { budgetMs, ...options } = JSON.parse(json) as ChildOptions
 if (budgetMs !== undefined) limitBudget(budgetMs)
 const { measures } = (await import(`./engines/${module}/index.js`)) as { measures: Readonly<Record<string, Measure>> }
+// Users run JavaScript without source maps; with them every call site of a trace is looked up.
+process.setSourceMapsEnabled(false)
 const measure = measures[bench]
 const result =
   measure === undefined ? { '*': { reason: `${module} has no measurement for it` } } : await measure(options)
