@@ -12,6 +12,9 @@ import { packPanel } from './pack'
 
 export const DEPTH_BLOCK: i32 = 256
 
+/** Rows of the left that stay in the first cache (32 KiB packed) while all panels of the right pass by. */
+const ROWS_AT_ONCE: i32 = 32
+
 const DIRECT: i32 = 0
 const PACKED_BY_ITEM: i32 = 1
 const PACKED_IN_SHARED: i32 = 2
@@ -233,25 +236,28 @@ function runBlock(desc: usize, words: MatmulWords, scratch: usize, batch: i32, r
         )
       }
     }
-    for (let panel = 0; panel << 3 < columns; panel++) {
-      const width = minI32(8, columns - (panel << 3))
-      let b: usize
-      let bStep: usize = 32
-      if (words.rightMode == PACKED_IN_SHARED) {
-        b = sharedRight + ((<usize>panel * <usize>words.depth + <usize>depth0) << 5)
-      } else if (words.rightMode == PACKED_BY_ITEM) {
-        b = rightPanels + ((<usize>panel * <usize>depth) << 5)
-      } else if (width == 8) {
-        b = rightHere + ((<usize>panel) << 5)
-        bStep = (<usize>words.rightDepth) << 2
-      } else {
-        // Reading eight columns would pass the end of the operand.
-        packPanel(F32, rightHere + ((<usize>panel) << 5), 1, words.rightDepth, width, depth, tail, 8)
-        b = tail
+    for (let first = 0; first < rows; first += ROWS_AT_ONCE) {
+      const last = minI32(first + ROWS_AT_ONCE, rows)
+      for (let panel = 0; panel << 3 < columns; panel++) {
+        const width = minI32(8, columns - (panel << 3))
+        let b: usize
+        let bStep: usize = 32
+        if (words.rightMode == PACKED_IN_SHARED) {
+          b = sharedRight + ((<usize>panel * <usize>words.depth + <usize>depth0) << 5)
+        } else if (words.rightMode == PACKED_BY_ITEM) {
+          b = rightPanels + ((<usize>panel * <usize>depth) << 5)
+        } else if (width == 8) {
+          b = rightHere + ((<usize>panel) << 5)
+          bStep = (<usize>words.rightDepth) << 2
+        } else {
+          // Reading eight columns would pass the end of the operand.
+          packPanel(F32, rightHere + ((<usize>panel) << 5), 1, words.rightDepth, width, depth, tail, 8)
+          b = tail
+        }
+        const c = totals + <usize>(panel << 3) * columnBytes
+        const a = words.leftMode == PACKED_BY_ITEM ? leftPanels : leftHere
+        runPanel(words, scratch, a, b, bStep, c, rowBytes, columnBytes, first, last, width, depth, depth0 != 0)
       }
-      const c = totals + <usize>(panel << 3) * columnBytes
-      const a = words.leftMode == PACKED_BY_ITEM ? leftPanels : leftHere
-      runPanel(words, scratch, a, b, bStep, c, rowBytes, columnBytes, rows, width, depth, depth0 != 0)
     }
     depth0 += DEPTH_BLOCK
   } while (depth0 < words.depth)
@@ -280,7 +286,7 @@ function packRows(words: MatmulWords, left: usize, target: usize, rows: i32, dep
   }
 }
 
-/** All rows of a block against one panel of eight columns. */
+/** Rows first … last-1 of a block against one panel of eight columns. */
 function runPanel(
   words: MatmulWords,
   edge: usize,
@@ -290,7 +296,8 @@ function runPanel(
   c: usize,
   rowBytes: usize,
   columnBytes: usize,
-  rows: i32,
+  first: i32,
+  last: i32,
   width: i32,
   depth: i32,
   add: bool,
@@ -299,8 +306,8 @@ function runPanel(
   const isPlain = columnBytes == 4 && width == 8
   const aRow = (<usize>words.leftRow) << 2
   const aStep = (<usize>words.leftDepth) << 2
-  for (let row = 0; row < rows; row += 4) {
-    const height = minI32(4, rows - row)
+  for (let row = first; row < last; row += 4) {
+    const height = minI32(4, last - row)
     const isWhole = isPlain && height == 4
     const to = c + <usize>row * rowBytes
     const target = isWhole ? to : edge

@@ -243,16 +243,14 @@ function chooseBlocks(whole: Product): Blocks {
   const isReused = right.lanes >= 64 && left.lanes >= SMALL_ROWS
   const leftMode = isDirectLeft(left) && !isReused ? DIRECT : PACKED_BY_ITEM
 
-  // With the right packed beforehand, 32 rows of the left and a panel of the right share the first cache.
-  const half = roundUp(ceilDiv(left.lanes, 2), 4)
-  const rowBlock = Math.min(left.lanes, rightMode === PACKED_IN_SHARED ? 32 : Math.max(64, Math.min(256, half)))
-  const wholeColumns = roundUp(right.lanes, 8)
-  const widest = rightMode === PACKED_BY_ITEM ? 256 : 512
-  let columnBlock = Math.min(wholeColumns, widest)
-  const others = matrices(whole) * ceilDiv(left.lanes, rowBlock)
-  // Eight items let two to four threads share evenly; a column block under 128 repeats too much packing of the left.
-  while (others * ceilDiv(right.lanes, columnBlock) < 8 && columnBlock >= 256) {
-    columnBlock = roundUp(columnBlock / 2, 8)
-  }
+  // A depth block of 256 rows and of 512 columns fits the second cache.
+  let columnBlock = Math.min(roundUp(right.lanes, 8), rightMode === PACKED_BY_ITEM ? 256 : 512)
+  let rowBlock = Math.min(left.lanes, 256)
+  const items = () => matrices(whole) * ceilDiv(left.lanes, rowBlock) * ceilDiv(right.lanes, columnBlock)
+  // Eight items let two to four threads share evenly. Rows are cut first, as long as panels packed by the item pay for
+  // themselves; column blocks under 128 repeat too much packing of the left.
+  const fewestRows = rightMode === PACKED_BY_ITEM ? 64 : 32
+  while (items() < 8 && rowBlock > fewestRows) rowBlock = Math.max(fewestRows, roundUp(rowBlock / 2, 4))
+  while (items() < 8 && columnBlock >= 256) columnBlock = roundUp(columnBlock / 2, 8)
   return { leftMode, rightMode, rowBlock, columnBlock }
 }
