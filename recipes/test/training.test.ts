@@ -2,7 +2,7 @@ import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openCpu } from '@tarazed/kernels-cpu'
-import { type Backend, random, scalar, setDefaultBackend, tensor } from '@tarazed/tensor'
+import { type Backend, evaluate, random, scalar, setDefaultBackend, tensor } from '@tarazed/tensor'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Run, loadRun, saveRun } from '../start/checkpoint.js'
 import { readCorpus } from '../start/corpus.js'
@@ -142,6 +142,7 @@ describe('writing', () => {
       caches = step.caches
       return step.logits
     })
+    await evaluate(whole, rows)
     const wanted = await whole.data()
     for (const [position, row] of rows.entries())
       (await row.data()).forEach((logit, v) => expect(logit).toBeCloseTo(wanted[position * 256 + v], 4))
