@@ -32,6 +32,7 @@ function cells(row: Row): string[] {
 
 function figure(value: number): string {
   if (value === 0) return '0'
+  if (Math.abs(value) < 0.001) return value.toExponential(1)
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))))
   return value.toFixed(Math.min(4, digits))
 }
