@@ -136,7 +136,8 @@ export function planAttentionGrad(step: RoutineStep): RoutinePlan {
   const rows = (H / G) * T
   const deltaBytes = roundUp(4 * B * H * T, 64)
   // q and dout rows, key rows, packed keys and values, two tiles, sums, open keys: the layout of assembly/attentionGrad.ts.
-  const floats = rowBlock * (2 * queryPitch + valuePitch + 2 * keyBlock + 1) + keyBlock * (3 * queryPitch + 2 * valuePitch)
+  const floats =
+    rowBlock * (2 * queryPitch + valuePitch + 2 * keyBlock + 1) + keyBlock * (3 * queryPitch + 2 * valuePitch)
   return {
     stages: product([B, H]) === 0 ? [] : gradStages(step.operands.length, sizes, isOneStage),
     words: attentionWords(step, sizes, 6),

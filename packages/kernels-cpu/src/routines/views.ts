@@ -1,5 +1,5 @@
 /** Helpers that planners share: dtype codes, sizes, and axes seen through several views at once. */
-import type { DType, RoutineAttrs, View } from '@tarazed/tensor'
+import type { DType, RoutineAttrs } from '@tarazed/tensor'
 
 /** Codes of dtypes in plan words; assembly/memory.ts has the same. bool is stored like u8. */
 const CODES: Record<DType, number> = { f32: 0, f16: 1, bf16: 2, i32: 3, u32: 4, i8: 5, u8: 6, bool: 6 }
@@ -88,8 +88,4 @@ export function numberAttr(attrs: RoutineAttrs, name: string): number {
 
 export function listAttr(attrs: RoutineAttrs, name: string): readonly number[] {
   return attrs[name] as readonly number[]
-}
-
-export function sameView(a: View, b: View): boolean {
-  return a.slot === b.slot && a.offset === b.offset && a.strides.every((stride, axis) => stride === b.strides[axis])
 }
