@@ -5,9 +5,11 @@
  * A value joins the steps of its readers when it is read by one step, or is cheap to repeat; else it is stored, either
  * by one of the steps that read it (one step, several stores) or by a step of its own.
  */
+import { isPointwise } from '../graph/primitive.js'
 import type { BackendCapabilities } from '../program/backend.js'
+import { sameShape } from '../shape.js'
 import { CHEAP, recomputeCosts, REDUCTION_COST } from './cost.js'
-import { Group, type Root } from './group.js'
+import { Group } from './group.js'
 import { isBijective, type Dim, type Domain, type Instance } from './indexMap.js'
 import type { CallAttrs, Value, ValueGraph } from './value.js'
 
@@ -153,7 +155,9 @@ class Fuser {
       for (const group of readers) if (group !== host) group.loads.add(value)
       return
     }
-    const group = new Group(value, this.#inPlaceUpdate(value) ? value : null)
+    const inPlace = this.#inPlaceUpdate(value)
+    if (this.#options.fuse && !inPlace && this.#joinSibling(value, readers)) return
+    const group = new Group(value, inPlace ? value : null)
     this.#groups.push(group)
     this.#storedBy.set(value, group)
     for (const reader of readers) reader.loads.add(value)
@@ -162,6 +166,29 @@ class Fuser {
       this.#noteReads(value, group)
     } else if (!this.#placeIn(value, group))
       throw new Error(`internal: fuse: a step of its own cannot compute "${value.op}"`)
+  }
+
+  /**
+   * Computes and stores a value in a step over the same elements that reads what it reads: two results of one optimiser update,
+   * say. Nothing that the step needs may wait for the value.
+   */
+  #joinSibling(value: Value, readers: readonly Group[]): boolean {
+    if (!isPointwise(value.op as never)) return false
+    const waiting = new Set<Group | Call>([...readers, ...(this.#callReaders.get(value) ?? [])])
+    const sibling = this.#groups.find((group) => {
+      if (group.update !== null || group.inner >= 0 || waiting.has(group) || !this.#hasRoom(group)) return false
+      const [root] = group.roots
+      if (!sameShape(root.value.shape, value.shape) || !sharesOperand(value, group)) return false
+      return waiting.size === 0 || !this.#reaches(group, waiting)
+    })
+    if (sibling === undefined) return false
+    const { instance } = sibling.roots[0]
+    sibling.demand(value, instance)
+    if (!this.#placeIn(value, sibling)) return false
+    sibling.roots.push({ value, instance })
+    this.#storedBy.set(value, sibling)
+    for (const reader of readers) reader.loads.add(value)
+    return true
   }
 
   /**
@@ -343,6 +370,22 @@ function repetition(group: Group, instance: Instance, fromReduction: boolean): n
   return repeated
 }
 
+/** Whether elementwise operands of `value`, a few levels down, are read by the group in full size. */
+function sharesOperand(value: Value, group: Group): boolean {
+  const size = sizeOf(value.shape)
+  const stack = [...value.inputs]
+  for (let visited = 0; stack.length > 0 && visited < SIBLING_SEARCH; visited++) {
+    const operand = stack.pop() as Value
+    if (sizeOf(operand.shape) !== size) continue
+    if (group.demands.has(operand)) return true
+    if (isPointwise(operand.op as never)) stack.push(...operand.inputs)
+  }
+  return false
+}
+
+/** How far siblings may be apart. */
+const SIBLING_SEARCH = 24
+
 /** A step that folds columns writes elements far apart: a value of that shape is better stored by a step that walks along rows. */
 function storesAlongRows(value: Value, group: Group, instance: Instance): boolean {
   if (group.inner < 0) return true
@@ -364,5 +407,3 @@ function isCanonical(group: Group, value: Value, instance: Instance): boolean {
 function sizeOf(shape: readonly number[]): number {
   return shape.reduce((a, b) => a * b, 1)
 }
-
-export type { Root }

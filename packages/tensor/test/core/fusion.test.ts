@@ -17,6 +17,7 @@ import {
   reshape,
   rmsNorm,
   setDefaultBackend,
+  sign,
   slice,
   softmax,
   sqrt,
@@ -84,6 +85,23 @@ describe('fusion', () => {
     expect(aliases).toEqual([0, 2, 3])
   })
 
+  it('makes two results of one update one step, though neither reads the other', async () => {
+    const lion = (p: Tensor, g: Tensor, m: Tensor): unknown => [
+      sub(p, mul(sign(add(mul(m, 0.9), mul(g, 0.1))), 1e-3)),
+      add(mul(m, 0.99), mul(g, 0.01)),
+    ]
+    expect(kinds(await programOf(lion, [x(), x(), x()], [0, 2]))).toEqual(['fused'])
+  })
+
+  it('keeps siblings apart when one waits for the other', async () => {
+    const order = (a: Tensor, w: Tensor): unknown => {
+      const early = mul(a, 2)
+      return [early, mul(a, matmul(early, w))]
+    }
+    const program = await programOf(order, [ones([4, 4]), ones([4, 4])])
+    expect(kinds(program)).toEqual(['fused', 'matmul', 'fused'])
+  })
+
   it('reads transposed, sliced and split heads without a copy', async () => {
     const scores = (q: Tensor): Tensor => {
       const heads = transpose(reshape(slice(q, [null, null, [0, 8]]), [2, 5, 2, 4]), [0, 2, 1, 3])
@@ -147,7 +165,13 @@ describe('fusion', () => {
   })
 
   it('copies an input that comes out again under another shape, also through reductions of nothing', async () => {
-    const input = tensor([[1, 2], [3, 4]], { dtype: 'f32' })
+    const input = tensor(
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      { dtype: 'f32' },
+    )
     expect([...(await sum(reshape(input, [4, 1]), { axes: 1 }).data())]).toEqual([1, 2, 3, 4])
     expect([...(await sum(reshape(input, [1, 2, 2]), { axes: 0 }).data())]).toEqual([1, 2, 3, 4])
     const twice = compile((t: Tensor) => [reshape(t, [4]), reshape(t, [4, 1]), t])
