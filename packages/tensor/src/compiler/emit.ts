@@ -3,7 +3,7 @@ import { isFloat, scalarTypeOf, type ScalarType } from '../dtype.js'
 import type { ReduceName } from '../graph/primitive.js'
 import type { Access, FusedStep, Level, ReduceKind, Store } from '../program/ir.js'
 import { Expressions } from './expressions.js'
-import { concatParts, paddedGuards, startDim, type Group } from './group.js'
+import { concatParts, startDim, type Group } from './group.js'
 import { guardKey, type Dim, type Domain, type DynamicTerm, type Guard, type Instance } from './indexMap.js'
 import { attrsOf, type Value } from './value.js'
 
@@ -117,7 +117,7 @@ class Emitter {
 
   #compute(value: Value, instance: Instance): number {
     const type = scalarTypeOf(value.dtype)
-    const operands = this.#group.operands(value, instance)
+    const operands = this.#group.operandsOf(value, instance)
     const arg = (k: number): number => this.#value(value.inputs[k], operands[k])
     switch (value.op) {
       case 'scalar': {
@@ -140,7 +140,7 @@ class Emitter {
       case 'dynamicSlice':
         return arg(0)
       case 'pad':
-        return this.#pad(value, instance, arg(0))
+        return this.#pad(value, instance, operands[0], arg(0))
       case 'concat':
         return this.#concat(value, instance, operands)
       case 'gather': {
@@ -191,13 +191,10 @@ class Emitter {
     return this.#expressions.rounded(id, value.dtype)
   }
 
-  #pad(value: Value, instance: Instance, x: number): number {
+  #pad(value: Value, instance: Instance, operand: Instance, x: number): number {
     const fill = attrsOf(value, 'pad').value
     const type = scalarTypeOf(value.dtype)
-    const conditions = paddedGuards(this.#domain, value, instance.map as readonly Dim[]).flatMap(
-      (padded) => padded.conditions,
-    )
-    const guard = this.#guards(conditions)
+    const guard = this.#guards(operand.guards.slice(instance.guards.length))
     if (guard === 'never') return this.#expressions.constant(fill, type, value.dtype)
     // A guarded load is 0 already where the guard fails.
     const readsZero = this.#expressions.list[x].op === 'load' && Object.is(fill, 0)

@@ -198,7 +198,8 @@ class Fuser {
   #inPlaceUpdate(value: Value): boolean {
     if (value.op !== 'updateSlice' || !this.#options.fuse) return false
     const [x] = value.inputs
-    if (x.users.length !== 1) return false
+    // Its only reader is the update, which reads it only as what is updated.
+    if (x.users.length !== 1 || value.inputs.lastIndexOf(x) > 0) return false
     if (x.op === 'result') return true
     const becomesOutput = this.#outputs.has(value) || this.#becomesOutput.has(value)
     if (x.op === 'input') return becomesOutput && this.#options.donated.has((x.attrs as { index: number }).index)
@@ -219,12 +220,7 @@ class Fuser {
     this.#sameBytes.set(value, x)
     this.#mustStore.add(x)
     for (const group of readers) {
-      for (const instance of group.instancesOf(value)) {
-        const linear = instance.linear ?? group.domain.linear(instance.map as readonly Dim[], value.shape)
-        const map = group.domain.reshape([linear], [sizeOf(value.shape)], x.shape)
-        group.demand(x, { ...instance, map, linear: map === null ? linear : null })
-      }
-      group.placed.add(value)
+      group.placeAsBytes(value, x)
       this.#noteReads(value, group)
     }
     for (const call of this.#callReaders.get(value) ?? []) this.#readByCall(x, call)
@@ -317,7 +313,7 @@ function stridedView(value: Value): OperandView {
   let map = probe.roots[0].instance.map as readonly Dim[]
   let view = viewOf(probe.domain, value, base, map)
   while (LOOK_THROUGH.has(base.op)) {
-    const [next] = probe.operands(base, { map, linear: null, guards: [], depth: 0 })
+    const [next] = probe.deriveOperands(base, { map, linear: null, guards: [], depth: 0 })
     // A reshape that had to split an axis, or lost the axes of its operand, is no strided view: the copy is made here.
     if (next.map === null || probe.domain.extents.length !== rank) break
     base = base.inputs[0]

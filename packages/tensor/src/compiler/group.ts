@@ -16,6 +16,8 @@ export class Group {
   readonly roots: Root[] = []
   /** Instances by value, of values that are computed here or loaded. */
   readonly demands = new Map<Value, Map<string, Instance>>()
+  /** Instance of a placed value -> instances of its operands. Pointwise values share instances, hence the inner map. */
+  readonly #operandsOf = new Map<Instance, Map<Value, readonly Instance[]>>()
   /** Values computed here. */
   readonly placed = new Set<Value>()
   /** Values read from memory. */
@@ -76,9 +78,39 @@ export class Group {
     if (instances.some((instance) => instance.map === null && value.op !== 'reshape')) return false
     if (value.op === 'reduce' && !this.#fitReduction(value, instances)) return false
     this.placed.add(value)
-    for (const instance of instances)
-      this.operands(value, instance).forEach((operand, k) => this.demand(value.inputs[k], operand))
+    for (const instance of instances) this.#record(value, instance, this.deriveOperands(value, instance))
     return true
+  }
+
+  /** Reads a value as other bytes of `operand`: a reshape that is in memory. */
+  placeAsBytes(value: Value, operand: Value): void {
+    const { domain } = this
+    for (const instance of this.instancesOf(value)) {
+      const linear = instance.linear ?? domain.linear(instance.map as readonly Dim[], value.shape)
+      const map = domain.reshape([linear], [sizeOf(value.shape)], operand.shape)
+      this.#record(value, instance, [{ ...instance, map, linear: map === null ? linear : null }])
+    }
+    this.placed.add(value)
+  }
+
+  #record(value: Value, instance: Instance, operands: readonly Instance[]): void {
+    this.#operandsOf.set(instance, new Map(this.#operandsOf.get(instance)).set(value, operands))
+    operands.forEach((operand, k) => this.demand(value.inputs[k], operand))
+  }
+
+  /**
+   * How every operand of a placed value is read when the value is read at `instance`, in the order of its inputs. As it was
+   * decided when the value was placed: axes may have been split since, which the dims have followed.
+   */
+  operandsOf(value: Value, instance: Instance): readonly Instance[] {
+    const direct = this.#operandsOf.get(instance)?.get(value)
+    if (direct !== undefined) return direct
+    const key = this.domain.keyOf(instance)
+    for (const candidate of this.demands.get(value)?.values() ?? []) {
+      const operands = this.#operandsOf.get(candidate)?.get(value)
+      if (operands !== undefined && this.domain.keyOf(candidate) === key) return operands
+    }
+    throw new InternalError(`fuse: "${value.op}" is read in a way that was not planned`)
   }
 
   /** Makes (or checks) the inner axis for a reduction whose result is read as a row value. */
@@ -109,8 +141,8 @@ export class Group {
     return true
   }
 
-  /** How every operand of `value` is read when `value` is read at `instance`; in the order of its inputs. */
-  operands(value: Value, instance: Instance): Instance[] {
+  /** Derives how operands are read from how the value is read. May split axes. */
+  deriveOperands(value: Value, instance: Instance): Instance[] {
     const { domain } = this
     if (isPointwise(value.op as never) || value.op === 'identity' || value.op === 'barrier')
       return value.inputs.map(() => instance)

@@ -148,6 +148,11 @@ export function readsOnlyWhereItWrites(step: Step, input: number, output: number
   })
 }
 
+/** Equal element numbers are equal addresses only where elements have one size. */
+function sameLayout(a: PlanSlot, b: PlanSlot): boolean {
+  return a.bytes === b.bytes && a.elements === b.elements
+}
+
 function sameAccess(a: Access, b: Access): boolean {
   return a.gathered.length === 0 && a.offset === b.offset && a.strides.every((stride, k) => stride === b.strides[k])
 }
@@ -168,7 +173,7 @@ function placeTemps(
     const born = [...new Set(writes)].filter((slot) => isTemp(slot) && lives[slot]?.first === at)
     for (const slot of born) {
       const donor = [...dying].find(
-        (candidate) => slots[candidate].bytes === slots[slot].bytes && readsOnlyWhereItWrites(step, candidate, slot),
+        (candidate) => sameLayout(slots[candidate], slots[slot]) && readsOnlyWhereItWrites(step, candidate, slot),
       )
       if (donor === undefined) offsets[slot] = arena.allocate(slots[slot].bytes)
       else {
