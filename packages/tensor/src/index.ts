@@ -61,12 +61,17 @@ export {
   vmap,
 } from './transforms/index.js'
 export type {
+  ArgumentNumbers,
   Arguments,
   Axes as MappedAxes,
+  Cotangents,
   CustomVjpOptions,
+  GradientOf,
   GradOptions,
+  JacobianOf,
   JacobianOptions,
   ScanOptions,
+  TreeFunction,
   VmapOptions,
 } from './transforms/index.js'
 

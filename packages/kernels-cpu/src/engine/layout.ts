@@ -1,7 +1,7 @@
 /** Addresses and record formats that the generated driver and the TypeScript engine agree on. All fields are 32-bit words. */
 
 /** Bytes below this address belong to the static data of the routine module. */
-export const CONTROL_BASE = 65536
+const CONTROL_BASE = 65536
 
 /** Words that threads contend for lie on cache lines of their own. */
 export const ARRIVED = CONTROL_BASE

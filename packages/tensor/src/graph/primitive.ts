@@ -236,8 +236,3 @@ export function isPointwise(op: PrimitiveName): boolean {
     op === 'threefry'
   )
 }
-
-/** Output 0 has the value of one operand, unchanged: operand 0, or for `custom` the body output. */
-export function isIdentity(op: PrimitiveName): boolean {
-  return op === 'stopGradient' || op === 'alias' || op === 'custom' || op === 'barrier'
-}

@@ -29,9 +29,6 @@ export const DTYPE_TOLERANCE: Readonly<Record<DType, Tolerance>> = {
 /** Whole graphs of a dozen operators in f32 against the reference: errors of the parts add up and may be magnified. */
 export const GRAPH: Tolerance = { rtol: 2e-4, atol: 2e-5 }
 
-/** A routine against its body of primitives, both in f32: two orders of the same sums. */
-export const ROUTINE_BODY: Tolerance = { rtol: 2e-5, atol: 5e-6 }
-
 /** float64 backend against a float64 formula: sums of some hundred terms in another order. */
 export const FLOAT64: Tolerance = { rtol: 1e-11, atol: 1e-13 }
 
@@ -40,9 +37,6 @@ export const FLOAT64: Tolerance = { rtol: 1e-11, atol: 1e-13 }
  * squared step, cancellation leaves 1e-16/1e-5.
  */
 export const FINITE_DIFFERENCES: Tolerance & { readonly step: number } = { rtol: 1e-6, atol: 1e-7, step: 1e-5 }
-
-/** Products with activations quantised to 8 or 16 bits, relative to the largest result: 2^-8 and 2^-15 a term, averaged. */
-export const QUANTISED_ACTIVATIONS = { i8: 2e-2, i16: 2e-4 } as const
 
 /** What the tolerances of mathematical functions are multiplied with: GPU libraries round less well. */
 export const MATH_FACTOR = { cpu: 1, cuda: 2, webgpu: 4 } as const

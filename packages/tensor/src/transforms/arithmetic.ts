@@ -99,8 +99,3 @@ export function shift(x: Tensor, axis: number, by: number): Tensor {
   const at = (value: number): number[] => x.shape.map((_, k) => (k === axis ? value : 0))
   return padWith(x, at(by), at(-by), at(0), 0)
 }
-
-/** Inserts an axis of size 1. */
-export function insertAxis(x: Tensor, axis: number): Tensor {
-  return reshapeTo(x, [...x.shape.slice(0, axis), 1, ...x.shape.slice(axis)])
-}

@@ -2,7 +2,7 @@
 export { checkpoint } from './checkpoint.js'
 export { customVjp, type Cotangents, type CustomVjpOptions } from './customVjp.js'
 export { grad, valueAndGrad, type ArgumentNumbers, type GradientOf, type GradOptions } from './grad.js'
-export { hessian, hvp, jacfwd, jacobian, jacrev, type JacobianOptions } from './jacobian.js'
+export { hessian, hvp, jacfwd, jacobian, jacrev, type JacobianOf, type JacobianOptions } from './jacobian.js'
 export { jvp, linearize } from './jvp.js'
 export { scan, type ScanOptions } from './scan.js'
 export { isActiveTrace, isTraced, runTrace } from './trace.js'

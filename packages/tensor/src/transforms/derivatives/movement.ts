@@ -9,7 +9,6 @@ import {
   padWith,
   reshapeTo,
   scatterAddAlong,
-  select,
   sliceOf,
   transposeTo,
 } from '../../graph/primitives.js'
@@ -145,11 +144,4 @@ export function gatherOrZero(x: Tensor, index: Tensor, axis: number): Tensor {
     compare('lt', index, constant(index, x.shape[axis])),
   )
   return keepWhere(inside, gatherAlong(x, index, axis))
-}
-
-/** Where an i32 index lies in [0, n), and the index clamped into it. */
-export function clampIndex(index: Tensor, n: number): { inside: Tensor; clamped: Tensor } {
-  const zero = constant(index, 0)
-  const inside = binary('and', compare('le', zero, index), compare('lt', index, constant(index, n)))
-  return { inside, clamped: select(inside, index, zero) }
 }
