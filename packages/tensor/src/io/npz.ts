@@ -48,7 +48,7 @@ export async function parseNpz(file: Uint8Array, options: ParseNpzOptions = {}):
 /**
  * A `.npz` file as numpy.savez writes it; the same arrays give the same bytes.
  *
- * @param options.compress deflate, default false
+ * @param options `compress`: deflate, default false
  * @throws ArgumentError when bytes do not fit dtype and shape, or the file would pass 4 GiB
  */
 export async function formatNpz(

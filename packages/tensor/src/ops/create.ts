@@ -31,8 +31,8 @@ function requireDType(op: string, dtype: DType): void {
  * A tensor of data in host memory; the data is copied.
  *
  * @param data a number, a boolean, nested arrays of them, or a typed array
- * @param options.shape default: that of the nesting, or one axis for a typed array
- * @param options.dtype default: f32 for numbers, bool for booleans, that of the typed array (f64 becomes f32)
+ * @param options `shape`: default that of the nesting, or one axis for a typed array; `dtype`: default f32 for
+ *   numbers, bool for booleans, that of the typed array (f64 becomes f32)
  * @throws ShapeError for ragged arrays or a shape of another size
  * @throws ArgumentError for an element that the dtype cannot hold
  */
@@ -55,7 +55,7 @@ export function tensor(data: TensorInput, { shape, dtype }: { shape?: readonly n
 /**
  * A tensor of bytes in the storage layout of its dtype: row-major, little-endian.
  *
- * @param options.copy default true; with false the bytes must never be changed afterwards
+ * @param options `copy`: default true; with false the bytes must never be changed afterwards
  * @throws ShapeError when their number does not fit the shape
  */
 export function fromBytes(

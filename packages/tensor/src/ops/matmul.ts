@@ -146,7 +146,7 @@ export function quantShape(op: string, { format, group, packed, scale, zero }: Q
 
 /**
  * x Wᵀ with a quantised weight: [..., K] -> [..., N]. Differentiable in x.
- * @param options.activations how x is rounded inside the routine: not at all (`f32`), or to 16 or 8 bits for speed
+ * @param options `activations`: how x is rounded inside the routine: not at all (`f32`), or to 16 or 8 bits for speed
  */
 export function quantMatmul(
   x: Tensor,

@@ -278,7 +278,7 @@ export function concat(tensors: readonly Tensor[], { axis = 0 }: { axis?: number
   return concatOf(tensors, at)
 }
 
-/** Tensors of one shape along a new axis. @param options.axis its position in the result */
+/** Tensors of one shape along a new axis. @param options `axis`: its position in the result */
 export function stack(tensors: readonly Tensor[], { axis = 0 }: { axis?: number } = {}): Tensor {
   requireParts('stack', tensors)
   for (const x of tensors)
@@ -361,7 +361,7 @@ export function repeatAxis(x: Tensor, axis: number, repeats: number): Tensor {
 
 /**
  * Elements shifted along axes, those that leave at one end entering at the other.
- * @param options.axes one per shift; null rolls the flattened tensor
+ * @param options `axes`: one per shift; null rolls the flattened tensor
  */
 export function roll(x: Tensor, shifts: number | readonly number[], { axes = null }: { axes?: Axes } = {}): Tensor {
   requireTensor('roll', x)

@@ -128,7 +128,7 @@ function requireParameters(
  * (x - mean) / √(var + eps) · weight + bias over the trailing axes, with the biased variance.
  *
  * @param weight the shape of the normalised axes, or null; bias likewise
- * @param options.axes how many trailing axes are normalised together, default 1
+ * @param options `axes`: how many trailing axes are normalised together, default 1
  * @source arXiv 1607.06450
  */
 export function layerNorm(

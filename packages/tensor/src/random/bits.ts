@@ -168,7 +168,7 @@ function olderWords(k: Tensor, count: number): Tensor {
 
 /**
  * Random bits.
- * @param options.dtype u32 (default) or u8
+ * @param options `dtype`: u32 (default) or u8
  */
 export function bits(
   k: Tensor,
