@@ -6,7 +6,7 @@
  * columns. A plan may swap them (cᵀ = bᵀ aᵀ) when the other operand is the cheaper one to pack.
  */
 import { F32, addressAt, floatShift, minI32 } from './memory'
-import { blockPacked, blockStrided, EDGE_BYTES, storeEdge, storeTransposed } from './microkernel'
+import { addBlock, blockPacked, blockStrided, EDGE_BYTES, storeEdge, storeTransposed } from './microkernel'
 import { narrowRow } from './narrow'
 import { packPanel } from './pack'
 
@@ -313,7 +313,9 @@ function runPanel(
     const target = isWhole ? to : edge
     const pitch: usize = isWhole ? rowBytes : 32
     if (isPacked && bStep == 32) {
-      blockPacked(depth, a + ((<usize>row * <usize>depth) << 2), b, target, pitch, isWhole && add)
+      const isAdded = isWhole && add
+      blockPacked(depth, a + ((<usize>row * <usize>depth) << 2), b, isAdded ? edge : target, isAdded ? 32 : pitch, false)
+      if (isAdded) addBlock(edge, to, rowBytes)
     } else if (isPacked) {
       const a0 = a + ((<usize>row * <usize>depth) << 2)
       blockStrided(depth, a0, a0 + 4, a0 + 8, a0 + 12, 16, b, bStep, target, pitch, isWhole && add)

@@ -40,16 +40,17 @@ function blockPackedOf<Ending>(depth: i32, a: usize, b: usize, c: usize, rowByte
   while (a != end) {
     const b0 = v128.load(b)
     const b1 = v128.load(b, 16)
-    const a0 = v128.load32_splat(a)
+    const as = v128.load(a)
+    const a0 = v128.shuffle<i32>(as, as, 0, 0, 0, 0)
     c00 = madd(a0, b0, c00)
     c01 = madd(a0, b1, c01)
-    const a1 = v128.load32_splat(a, 4)
+    const a1 = v128.shuffle<i32>(as, as, 1, 1, 1, 1)
     c10 = madd(a1, b0, c10)
     c11 = madd(a1, b1, c11)
-    const a2 = v128.load32_splat(a, 8)
+    const a2 = v128.shuffle<i32>(as, as, 2, 2, 2, 2)
     c20 = madd(a2, b0, c20)
     c21 = madd(a2, b1, c21)
-    const a3 = v128.load32_splat(a, 12)
+    const a3 = v128.shuffle<i32>(as, as, 3, 3, 3, 3)
     c30 = madd(a3, b0, c30)
     c31 = madd(a3, b1, c31)
     a += 16
@@ -151,6 +152,15 @@ function put(c: usize, low: v128, high: v128): void {
 function addTo(c: usize, low: v128, high: v128): void {
   v128.store(c, f32x4.add(v128.load(c), low))
   v128.store(c, f32x4.add(v128.load(c, 16), high), 16)
+}
+
+/** Adds a finished 4×8 block to c, whose rows are `rowBytes` apart. */
+export function addBlock(block: usize, c: usize, rowBytes: usize): void {
+  for (let row = 0; row < 4; row++) {
+    addTo(c, v128.load(block), v128.load(block, 16))
+    block += 32
+    c += rowBytes
+  }
 }
 
 /** Bytes of the block that an edge of the matrix is computed in. */
