@@ -314,7 +314,14 @@ function runPanel(
     const pitch: usize = isWhole ? rowBytes : 32
     if (isPacked && bStep == 32) {
       const isAdded = isWhole && add
-      blockPacked(depth, a + ((<usize>row * <usize>depth) << 2), b, isAdded ? edge : target, isAdded ? 32 : pitch, false)
+      blockPacked(
+        depth,
+        a + ((<usize>row * <usize>depth) << 2),
+        b,
+        isAdded ? edge : target,
+        isAdded ? 32 : pitch,
+        false,
+      )
       if (isAdded) addBlock(edge, to, rowBytes)
     } else if (isPacked) {
       const a0 = a + ((<usize>row * <usize>depth) << 2)
