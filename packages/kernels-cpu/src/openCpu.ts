@@ -1,14 +1,18 @@
 /** Opens the CPU engine. */
 import { ArgumentError, BackendUnavailableError } from '@tarazed/tensor'
-import { CpuBackend } from './engine/cpuBackend.js'
-import { hasRelaxedSimd, hasSharedMemory, hasSimd, isNode } from './engine/features.js'
+import type { CpuBackend } from './engine/cpuBackend.js'
+import { CpuEngine } from './engine/cpuEngine.js'
+import { hasRelaxedSimd, hasSharedMemory, hasSimd, isNode, isPageThread } from './engine/features.js'
 import { MAX_WORKERS } from './engine/layout.js'
+import { openCpuInPageWorker } from './engine/openCpuInWorker.js'
+import { WorkerPool } from './engine/workerPool.js'
+import { routineBytes } from './generated/routines.js'
 
 /** What `openCpu` may be told; every option has a default. */
 export interface CpuOptions {
   /**
    * Threads for large programs; default: one for each core that this process may use, 8 at most. 0 runs everything on
-   * the calling thread, also what takes long.
+   * the calling thread, which is blocked meanwhile, however long that takes; for workers of your own and for tests.
    */
   readonly threads?: number
   /** Bytes that buffers and temporaries may take together; default and maximum 4 GiB (a 32-bit address space). */
@@ -23,9 +27,10 @@ const FOUR_GIB = 2 ** 32
  * The default backend: WebAssembly SIMD and threads, in Node and in browsers.
  *
  * Small programs run on the calling thread, others on workers, so that the event loop lives. Without shared memory (a
- * page that is not cross-origin isolated) everything runs on the calling thread, and `warning` says so.
+ * page that is not cross-origin isolated) the whole engine is one worker, and `warning` says so. In a worker of such a
+ * page, and with `threads: 0` everywhere, everything runs on the calling thread.
  *
- * @throws BackendUnavailableError without WebAssembly SIMD
+ * @throws BackendUnavailableError without WebAssembly SIMD, or when the page may not start its worker
  * @throws AllocationError when the address range cannot be reserved
  * @throws ArgumentError for options out of range
  */
@@ -43,15 +48,23 @@ export async function openCpu(options: CpuOptions = {}): Promise<CpuBackend> {
   }
   const relaxed = options.relaxedSimd !== false && (await hasRelaxedSimd())
   const shared = hasSharedMemory()
-  const threads = shared ? (options.threads ?? (await defaultThreads())) : 0
+  const threads = options.threads ?? (shared ? await defaultThreads() : 1)
   if (!(Number.isInteger(threads) && threads >= 0 && threads <= MAX_WORKERS)) {
     throw new ArgumentError(`openCpu: threads must be a whole number 0 … ${MAX_WORKERS}, got ${threads}`)
   }
-  const warning = shared
-    ? undefined
-    : 'no shared memory here: everything runs on one thread, the calling one; serve the page with the headers ' +
-      'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
-  return new CpuBackend({ threads, relaxed, shared, limitBytes, warning })
+  const routines = routineBytes(relaxed, shared)
+  if (shared) return new CpuEngine({ threads, relaxed, shared, limitBytes, routines, openPool: WorkerPool.open })
+  if (threads > 0 && isPageThread()) {
+    return openCpuInPageWorker({ relaxed, limitBytes, routines, warning: oneThread('a worker') })
+  }
+  return new CpuEngine({ threads: 0, relaxed, shared, limitBytes, routines, warning: oneThread('the calling one') })
+}
+
+function oneThread(which: string): string {
+  return (
+    `no shared memory here: everything runs on one thread, ${which}; for more, serve the page with the headers ` +
+    'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
+  )
 }
 
 async function defaultThreads(): Promise<number> {

@@ -5,7 +5,7 @@ import { HEAP_BASE } from './layout.js'
 
 const PAGE = 65536
 /** Rows may be read in whole vectors up to their end; nothing past it is used, but it must exist. */
-const SLACK = 64
+export const SLACK = 64
 
 export class DeviceMemory {
   readonly memory: WebAssembly.Memory
@@ -42,12 +42,7 @@ export class DeviceMemory {
   allocate(bytes: number, what: string, liveBytes: number): number {
     const address = this.#heap.allocate(bytes)
     if (address !== undefined) return address
-    throw new AllocationError(
-      `kernels-cpu: ${what} needs ${bytes} bytes, but ${liveBytes} of at most ${this.limitBytes} are in use; ` +
-        `dispose tensors, make the batch smaller, or open the backend with a larger memoryLimitBytes (4 GiB at most)`,
-      bytes,
-      this.limitBytes,
-    )
+    throw outOfMemory(what, bytes, liveBytes, this.limitBytes)
   }
 
   free(address: number, bytes: number): void {
@@ -71,6 +66,16 @@ export class DeviceMemory {
       return false
     }
   }
+}
+
+/** The error for a request that does not fit. */
+export function outOfMemory(what: string, bytes: number, liveBytes: number, limitBytes: number): AllocationError {
+  return new AllocationError(
+    `kernels-cpu: ${what} needs ${bytes} bytes, but ${liveBytes} of at most ${limitBytes} are in use; ` +
+      `dispose tensors, make the batch smaller, or open the backend with a larger memoryLimitBytes (4 GiB at most)`,
+    bytes,
+    limitBytes,
+  )
 }
 
 function pagesOf(bytes: number): number {
