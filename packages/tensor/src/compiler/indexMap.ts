@@ -49,7 +49,7 @@ export class Domain {
   locked = -1
   readonly #dims: Dim[] = []
   /** Keys of instances, until an axis is split or added. */
-  #keys = new WeakMap<Instance, string>()
+  #keys = new Map<Instance, string>()
 
   /** Equal for instances that read the same elements under the same guards. */
   keyOf(instance: Instance): string {
@@ -63,7 +63,7 @@ export class Domain {
 
   addAxis(extent: number): number {
     this.extents.push(extent)
-    this.#keys = new WeakMap()
+    this.#keys = new Map()
     for (const dim of this.#dims) dim.coefs.push(0)
     return this.extents.length - 1
   }
@@ -118,7 +118,7 @@ export class Domain {
   /** Axis `axis` of extent n becomes n/low (in its place) and `low` (right after it). */
   split(axis: number, low: number): void {
     const extent = this.extents[axis]
-    this.#keys = new WeakMap()
+    this.#keys = new Map()
     this.extents.splice(axis, 1, extent / low, low)
     for (const dim of this.#dims) {
       const coef = dim.coefs[axis]

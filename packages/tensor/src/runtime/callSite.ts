@@ -25,23 +25,23 @@ const knownSites = new Map<string, string | undefined>()
  * `file:line` of the nearest caller outside the package. Stacks are read at once: an unread one keeps its receivers alive.
  */
 export function callSite(): string | undefined {
-  const raw = rawPosition()
+  const raw = rawPosition(NEAR_FRAMES) ?? rawPosition(FRAMES)
   if (raw === null) return formattedSite()
   if (!knownSites.has(raw)) knownSites.set(raw, formattedSite())
   return knownSites.get(raw)
 }
 
-/** The generated position of the caller, before source maps; null where the engine has no structured frames. */
-function rawPosition(): string | null {
+/** The generated position of the caller, before source maps; null where the engine has no structured frames or it is further away. */
+function rawPosition(limit: number): string | null {
   if (v8Error.captureStackTrace === undefined) return null
   const before = { prepare: v8Error.prepareStackTrace, limit: v8Error.stackTraceLimit }
   try {
-    v8Error.stackTraceLimit = FRAMES
+    v8Error.stackTraceLimit = limit
     v8Error.prepareStackTrace = (_error: unknown, frames: readonly Frame[]) => frames
     const holder: { stack?: readonly Frame[] } = {}
     v8Error.captureStackTrace(holder)
     const frame = holder.stack?.find((candidate) => !isSkipped(candidate.getFileName() ?? ''))
-    return frame === undefined ? 'none' : `${frame.getFileName()}:${frame.getLineNumber()}:${frame.getColumnNumber()}`
+    return frame === undefined ? null : `${frame.getFileName()}:${frame.getLineNumber()}:${frame.getColumnNumber()}`
   } finally {
     v8Error.prepareStackTrace = before.prepare
     v8Error.stackTraceLimit = before.limit
@@ -49,6 +49,8 @@ function rawPosition(): string | null {
 }
 
 const FRAMES = 24
+/** Mostly enough, and taking frames is what costs. */
+const NEAR_FRAMES = 10
 const skippedFiles = new Map<string, boolean>()
 
 function isSkipped(file: string): boolean {
