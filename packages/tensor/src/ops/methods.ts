@@ -48,9 +48,11 @@ export interface TensorMethods {
   /** Nested arrays of numbers; evaluates a lazy tensor. */
   toArray(): Promise<NestedNumbers>
   toString(): string
-  /** Frees the value now; nobody has to. Also called at the end of a `using` block. */
+  /**
+   * Frees the value now; nobody has to. Also called at the end of a `using` block; its symbol is left out of this type, since
+   * programs that compile for ES2022 do not know it.
+   */
   dispose(): void
-  [Symbol.dispose](): void
 
   // Elementwise
   neg(): Tensor
@@ -193,7 +195,7 @@ export interface TensorMethods {
   crossEntropy(target: Tensor, options?: losses.CrossEntropyOptions): Tensor
 }
 
-type OperatorName = Exclude<keyof TensorMethods, keyof TensorReaders | 'toString' | typeof Symbol.dispose>
+type OperatorName = Exclude<keyof TensorMethods, keyof TensorReaders | 'toString'>
 
 type Operator<Name extends OperatorName> = (
   x: Tensor,

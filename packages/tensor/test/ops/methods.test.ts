@@ -65,7 +65,7 @@ describe('methods', () => {
     expect(await ops.tensor([7]).item()).toBe(7)
     expect(readers.toArray).toHaveBeenCalledTimes(1)
     {
-      using scoped = ops.tensor([1])
+      using scoped = ops.tensor([1]) as Tensor & Disposable
       expect(scoped.rank).toBe(1)
     }
     expect(readers.dispose).toHaveBeenCalledTimes(1)
