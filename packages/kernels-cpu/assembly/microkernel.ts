@@ -17,6 +17,34 @@ export function madd(a: v128, b: v128, c: v128): v128 {
 }
 
 /**
+ * Element r of a step of a in all lanes: a shuffle of the step (`as`) keeps the load ports free for b, but with separate
+ * multiplications and additions the ports of shuffles are what is short, and a broadcasting load is better.
+ */
+@inline
+function lane0(a: usize, as: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return v128.shuffle<i32>(as, as, 0, 0, 0, 0)
+  return v128.load32_splat(a)
+}
+
+@inline
+function lane1(a: usize, as: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return v128.shuffle<i32>(as, as, 1, 1, 1, 1)
+  return v128.load32_splat(a, 4)
+}
+
+@inline
+function lane2(a: usize, as: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return v128.shuffle<i32>(as, as, 2, 2, 2, 2)
+  return v128.load32_splat(a, 8)
+}
+
+@inline
+function lane3(a: usize, as: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return v128.shuffle<i32>(as, as, 3, 3, 3, 3)
+  return v128.load32_splat(a, 12)
+}
+
+/**
  * c[4, 8] (+)= Σ a[k, 4] b[k, 8] over `depth` steps, both packed.
  *
  * @param c address of row 0; rows are `rowBytes` apart
@@ -40,17 +68,17 @@ function blockPackedOf<Ending>(depth: i32, a: usize, b: usize, c: usize, rowByte
   while (a != end) {
     const b0 = v128.load(b)
     const b1 = v128.load(b, 16)
-    const as = v128.load(a)
-    const a0 = v128.shuffle<i32>(as, as, 0, 0, 0, 0)
+    const as = ASC_FEATURE_RELAXED_SIMD ? v128.load(a) : c00
+    const a0 = lane0(a, as)
     c00 = madd(a0, b0, c00)
     c01 = madd(a0, b1, c01)
-    const a1 = v128.shuffle<i32>(as, as, 1, 1, 1, 1)
+    const a1 = lane1(a, as)
     c10 = madd(a1, b0, c10)
     c11 = madd(a1, b1, c11)
-    const a2 = v128.shuffle<i32>(as, as, 2, 2, 2, 2)
+    const a2 = lane2(a, as)
     c20 = madd(a2, b0, c20)
     c21 = madd(a2, b1, c21)
-    const a3 = v128.shuffle<i32>(as, as, 3, 3, 3, 3)
+    const a3 = lane3(a, as)
     c30 = madd(a3, b0, c30)
     c31 = madd(a3, b1, c31)
     a += 16
