@@ -20,25 +20,21 @@ export function madd(a: v128, b: v128, c: v128): v128 {
  * Element r of a step of a in all lanes: a shuffle of the step (`as`) keeps the load ports free for b, but with separate
  * multiplications and additions the ports of shuffles are what is short, and a broadcasting load is better.
  */
-@inline
 function lane0(a: usize, as: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return v128.shuffle<i32>(as, as, 0, 0, 0, 0)
   return v128.load32_splat(a)
 }
 
-@inline
 function lane1(a: usize, as: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return v128.shuffle<i32>(as, as, 1, 1, 1, 1)
   return v128.load32_splat(a, 4)
 }
 
-@inline
 function lane2(a: usize, as: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return v128.shuffle<i32>(as, as, 2, 2, 2, 2)
   return v128.load32_splat(a, 8)
 }
 
-@inline
 function lane3(a: usize, as: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return v128.shuffle<i32>(as, as, 3, 3, 3, 3)
   return v128.load32_splat(a, 12)
