@@ -149,7 +149,21 @@ async function runInBrowser({ isolated }) {
   if (chromium === undefined) throw new Skipped('no Chromium here; TARAZED_CHROMIUM may name one')
   const report = await openPage(chromium, join(project, 'dist'), { isolated })
   if (report.error !== undefined) throw new Error(report.error)
-  assertExample(report.value)
+  assertExample(report.value.example)
+  if (isolated) assertLively(report.value.lively, isolated)
+}
+
+/** One long program ran while the page stayed alive; a page that is blocked sees no tick at all until the end. */
+function assertLively(lively, isolated) {
+  const text = JSON.stringify(lively)
+  assert.equal(lively.isolated, isolated, text)
+  assert.equal(
+    lively.warning === undefined,
+    isolated,
+    `a warning where there is no shared memory, and only there: ${text}`,
+  )
+  assert.ok(lively.finite && lively.programs === 1 && lively.milliseconds >= 300, `one program of 300 ms: ${text}`)
+  assert.ok(lively.ticks >= 5 && lively.frames >= 1, `the page must not be blocked: ${text}`)
 }
 
 function write(name, text) {

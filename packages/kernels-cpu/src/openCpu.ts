@@ -2,9 +2,8 @@
 import { ArgumentError, BackendUnavailableError } from '@tarazed/tensor'
 import type { CpuBackend } from './engine/cpuBackend.js'
 import { CpuEngine } from './engine/cpuEngine.js'
-import { hasRelaxedSimd, hasSharedMemory, hasSimd, isNode, isPageThread } from './engine/features.js'
+import { hasRelaxedSimd, hasSharedMemory, hasSimd, isNode } from './engine/features.js'
 import { MAX_WORKERS } from './engine/layout.js'
-import { openCpuInPageWorker } from './engine/openCpuInWorker.js'
 import { WorkerPool } from './engine/workerPool.js'
 import { routineBytes } from './generated/routines.js'
 
@@ -27,10 +26,9 @@ const FOUR_GIB = 2 ** 32
  * The default backend: WebAssembly SIMD and threads, in Node and in browsers.
  *
  * Small programs run on the calling thread, others on workers, so that the event loop lives. Without shared memory (a
- * page that is not cross-origin isolated) the whole engine is one worker, and `warning` says so. In a worker of such a
- * page, and with `threads: 0` everywhere, everything runs on the calling thread.
+ * page that is not cross-origin isolated) everything runs on the calling thread, and `warning` says so.
  *
- * @throws BackendUnavailableError without WebAssembly SIMD, or when the page may not start its worker
+ * @throws BackendUnavailableError without WebAssembly SIMD
  * @throws AllocationError when the address range cannot be reserved
  * @throws ArgumentError for options out of range
  */
@@ -46,28 +44,24 @@ export async function openCpu(options: CpuOptions = {}): Promise<CpuBackend> {
       'openCpu: this JavaScript engine has no WebAssembly SIMD; use Node 20.19 or a browser of 2023 or later',
     )
   }
-  const relaxed = options.relaxedSimd !== false && (await hasRelaxedSimd())
+  const relaxed = options.relaxedSimd !== false && hasRelaxedSimd()
   const shared = hasSharedMemory()
-  const threads = options.threads ?? (shared ? await defaultThreads() : 1)
+  const threads = options.threads ?? (shared ? defaultThreads() : 1)
   if (!(Number.isInteger(threads) && threads >= 0 && threads <= MAX_WORKERS)) {
     throw new ArgumentError(`openCpu: threads must be a whole number 0 … ${MAX_WORKERS}, got ${threads}`)
   }
   const routines = routineBytes(relaxed, shared)
   if (shared) return new CpuEngine({ threads, relaxed, shared, limitBytes, routines, openPool: WorkerPool.open })
-  if (threads > 0 && isPageThread()) {
-    return openCpuInPageWorker({ relaxed, limitBytes, routines, warning: oneThread('a worker') })
-  }
-  return new CpuEngine({ threads: 0, relaxed, shared, limitBytes, routines, warning: oneThread('the calling one') })
+  return new CpuEngine({ threads: 0, relaxed, shared, limitBytes, routines, warning: ONE_THREAD })
 }
 
-function oneThread(which: string): string {
-  return (
-    `no shared memory here: everything runs on one thread, ${which}; for more, serve the page with the headers ` +
-    'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
-  )
-}
+const ONE_THREAD =
+  'no shared memory here: everything runs on one thread, the calling one; serve the page with the headers ' +
+  'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
 
-async function defaultThreads(): Promise<number> {
-  const cores = isNode() ? (await import('node:os')).availableParallelism() : (navigator.hardwareConcurrency ?? 1)
+function defaultThreads(): number {
+  const cores = isNode()
+    ? process.getBuiltinModule('node:os').availableParallelism()
+    : (navigator.hardwareConcurrency ?? 1)
   return Math.min(8, Math.max(1, cores))
 }

@@ -34,6 +34,6 @@ export async function openInNodeWorker({
   memoryLimitBytes: limitBytes = 2 ** 32,
   openPort = openNodePort,
 }: NodeWorkerOptions = {}): Promise<CpuBackend> {
-  const relaxed = (await hasRelaxedSimd()) && relaxedSimd
-  return openCpuInWorker(() => openPort(), { relaxed, limitBytes, routines: routineBytes(relaxed, false) })
+  const relaxed = hasRelaxedSimd() && relaxedSimd
+  return openCpuInWorker({ relaxed, limitBytes, routines: routineBytes(relaxed, false) }, openPort)
 }

@@ -278,9 +278,32 @@ describe('the end of an engine in a worker', () => {
 
   it('is said with the remedy when the worker cannot be started at all', async () => {
     const openPort = () => openNodePort(new URL('./thereIsNoSuchFile.mjs', import.meta.url))
-    const error = await openInNodeWorker({ openPort }).catch((thrown) => thrown)
+    const error = await rejectionOf(openInNodeWorker({ openPort }))
     expect(error).toBeInstanceOf(BackendUnavailableError)
     expect(error.message).toMatch(/could not be started .*thereIsNoSuchFile.*threads: 0/)
+  })
+
+  it('is said with the remedy when the browser refuses the worker at once', async () => {
+    const openPort = () => {
+      throw new Error('SecurityError: of another origin')
+    }
+    const error = await rejectionOf(openInNodeWorker({ openPort }))
+    expect(error).toBeInstanceOf(BackendUnavailableError)
+    expect(error.message).toMatch(/could not be started .*another origin.*threads: 0/)
+  })
+
+  it('is said with the limit when the address range cannot be reserved', async () => {
+    const openPort = () => {
+      const port = openNodePort()
+      // A limit that is no number stands for a browser that has no such range left: neither memory can be made.
+      const post: typeof port.post = (command, transfer) => {
+        const request = command.request.kind === 'open' ? { ...command.request, limitBytes: NaN } : command.request
+        port.post({ ...command, request }, transfer)
+      }
+      return { ...port, post }
+    }
+    const error = await rejectionOf(openInNodeWorker({ openPort }))
+    expect(error).toBeInstanceOf(AllocationError)
   })
 })
 

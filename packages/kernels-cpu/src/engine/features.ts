@@ -13,10 +13,13 @@ export function hasSimd(): boolean {
   return WebAssembly.validate(Uint8Array.from(SIMD_PROBE))
 }
 
-/** Node 20 has relaxed SIMD behind a flag that takes effect when it is set before the first validation. */
-export async function hasRelaxedSimd(): Promise<boolean> {
+/**
+ * Node 20 has relaxed SIMD behind a flag that takes effect when it is set before the first validation. (Modules of Node
+ * come from `getBuiltinModule`: a dynamic import would make a second chunk, which Vite refuses in a worker.)
+ */
+export function hasRelaxedSimd(): boolean {
   if (isNode()) {
-    const v8 = await import('node:v8')
+    const v8 = process.getBuiltinModule('node:v8')
     v8.setFlagsFromString('--experimental-wasm-relaxed-simd')
   }
   return WebAssembly.validate(Uint8Array.from(RELAXED_PROBE))
@@ -30,9 +33,4 @@ export function isNode(): boolean {
 export function hasSharedMemory(): boolean {
   if (typeof SharedArrayBuffer === 'undefined') return false
   return isNode() || (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated === true
-}
-
-/** This thread draws a page: nothing may block it. */
-export function isPageThread(): boolean {
-  return !isNode() && typeof document !== 'undefined'
 }

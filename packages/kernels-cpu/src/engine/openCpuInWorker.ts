@@ -1,46 +1,24 @@
 /** Opens an engine without threads in a worker of its own. */
-import { BackendUnavailableError, InternalError } from '@tarazed/tensor'
-import { openBrowserPort } from './browserPort.js'
 import type { CpuBackend } from './cpuBackend.js'
 import type { EnginePort } from './messages.js'
 import { WorkerBackend, type WorkerBackendOptions } from './workerBackend.js'
+import { workerUnavailable } from './workerUnavailable.js'
 
 /**
- * As `openCpu` on the main thread of a page without shared memory.
+ * The engine behind a port; tests give it a thread of Node.
  *
  * @throws BackendUnavailableError when the worker cannot be started
  * @throws AllocationError when the worker cannot reserve the address range
  */
-export async function openCpuInPageWorker(options: WorkerBackendOptions): Promise<CpuBackend> {
-  return openCpuInWorker(startPort, options)
+export async function openCpuInWorker(options: WorkerBackendOptions, openPort: () => EnginePort): Promise<CpuBackend> {
+  return WorkerBackend.open(started(openPort), options)
 }
 
-/** The same with any kind of worker: tests start one of Node's. `openPort` may throw what the caller shall see. */
-export async function openCpuInWorker(openPort: () => EnginePort, options: WorkerBackendOptions): Promise<CpuBackend> {
-  const port = openPort()
+/** Browsers refuse scripts of another origin at once, and some of them what a policy forbids. */
+function started(openPort: () => EnginePort): EnginePort {
   try {
-    return await WorkerBackend.open(port, options)
+    return openPort()
   } catch (error) {
-    if (error instanceof InternalError) throw unavailable(error)
-    throw error
+    throw workerUnavailable(error instanceof Error ? error.message : String(error), error)
   }
-}
-
-function startPort(): EnginePort {
-  try {
-    return openBrowserPort()
-  } catch (error) {
-    // Browsers refuse scripts of another origin and, some of them, what a policy forbids, at once.
-    throw unavailable(error)
-  }
-}
-
-function unavailable(cause: unknown): BackendUnavailableError {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return new BackendUnavailableError(
-    `openCpu: the engine's worker could not be started (${reason}); serve cpuWorker.js from the page's own origin, ` +
-      "allow worker-src 'self', keep @tarazed/kernels-cpu out of Vite's optimizeDeps, or pass { threads: 0 }, which " +
-      'blocks the calling thread while programs run',
-    { cause },
-  )
 }

@@ -18,6 +18,7 @@ import { Heap } from './heap.js'
 import { HEAP_BASE } from './layout.js'
 import type { EngineBooks, EnginePort, Opened, Order, Reply, Request } from './messages.js'
 import { fromPlainError } from './plainError.js'
+import { workerUnavailable } from './workerUnavailable.js'
 
 export interface WorkerBackendOptions {
   readonly relaxed: boolean
@@ -82,7 +83,7 @@ export class WorkerBackend implements CpuBackend {
     this.warning = warning
     port.listen(
       (reply) => this.#onReply(reply),
-      (reason) => this.#fail(new InternalError(`kernels-cpu: the engine's worker stopped: ${reason}`)),
+      (reason) => this.#fail(this.#stopped(reason)),
     )
   }
 
@@ -259,6 +260,11 @@ export class WorkerBackend implements CpuBackend {
 
   #raisePeak(bytes: number): void {
     this.counters.peakBytes = Math.max(this.counters.peakBytes, bytes)
+  }
+
+  #stopped(reason: string): Error {
+    if (!this.#capabilities) return workerUnavailable(reason)
+    return new InternalError(`kernels-cpu: the engine's worker stopped: ${reason}`)
   }
 
   /** Ends everything with an error: no reply will come any more. */

@@ -12,12 +12,12 @@ export interface WorkerHandle {
   terminate(): Promise<void>
 }
 
-export async function openWorker(onMessage: (message: WorkerMessage) => void): Promise<WorkerHandle> {
+export function openWorker(onMessage: (message: WorkerMessage) => void): WorkerHandle {
   return isNode() ? openNodeWorker(onMessage) : openBrowserWorker(onMessage)
 }
 
-async function openNodeWorker(onMessage: (message: WorkerMessage) => void): Promise<WorkerHandle> {
-  const { Worker } = await import('node:worker_threads')
+function openNodeWorker(onMessage: (message: WorkerMessage) => void): WorkerHandle {
+  const { Worker } = process.getBuiltinModule('node:worker_threads')
   // Options of this process (loaders, inspectors) are not for the worker: it imports nothing.
   const worker = new Worker(NODE_WORKER_SOURCE, { eval: true, execArgv: [], env: {} })
   worker.on('message', onMessage)

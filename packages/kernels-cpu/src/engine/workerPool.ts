@@ -46,7 +46,7 @@ export class WorkerPool {
       }
     }
     const workers: WorkerHandle[] = []
-    for (let worker = 0; worker < options.threads; worker++) workers.push(await openWorker(onMessage))
+    for (let worker = 0; worker < options.threads; worker++) workers.push(openWorker(onMessage))
     const { memory, driver, routines } = options
     workers.forEach((handle, worker) => handle.start({ memory, driver, routines, worker }))
     await started
