@@ -48,6 +48,16 @@ export async function bindInput(tensor: Tensor, backend: Backend): Promise<Devic
   return storage.buffer
 }
 
+/**
+ * Throws when a tensor that was bound before an await is no longer what was bound.
+ * @throws DonatedError, DisposedError, FailedError
+ */
+export function checkBound(tensor: Tensor, buffer: DeviceBuffer): void {
+  checkReadable(tensor, 'evaluate')
+  if (tensor.storage?.kind !== 'device' || tensor.storage.buffer !== buffer)
+    throw new DisposedError('evaluate: a tensor lost its value while the graph was prepared; keep it until then')
+}
+
 async function upload(tensor: Tensor, bytes: Uint8Array, backend: Backend): Promise<DeviceBuffer> {
   const deviceBytes = bytesToDeviceBytes(bytes, tensor.dtype, backend.capabilities.float64)
   const buffer = backend.allocate(deviceBytes.byteLength)

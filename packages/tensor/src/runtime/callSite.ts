@@ -69,7 +69,7 @@ function formattedSite(): string | undefined {
   v8Error.stackTraceLimit = limit
   if (stack === undefined) return undefined
   for (const line of stack.split('\n').slice(1)) {
-    if (OWN_FRAME.test(line) || line.includes('node:internal') || line.includes('<anonymous>')) continue
+    if (OWN_FRAME.test(line) || line.includes('node:internal') || line.includes('(<anonymous>)')) continue
     const match = /([^\s()\\/]+):(\d+):\d+\)?$/.exec(line)
     if (match !== null) return `${match[1]}:${match[2]}`
   }

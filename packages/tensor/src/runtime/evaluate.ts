@@ -12,12 +12,12 @@ import { flattenTree, type Tree } from '../pytree.js'
 import type { Backend, DeviceBuffer, Executable } from '../program/backend.js'
 import { showShape } from '../shape.js'
 import { isTraced } from '../transforms/trace.js'
-import { bindInput, checkReadable } from './binding.js'
+import { bindInput, checkBound, checkReadable } from './binding.js'
 import { getDefaultBackend } from './defaultBackend.js'
 import { LruCache } from './lru.js'
 import { own, relieveMemory } from './memory.js'
 import { runExecutable } from './profile.js'
-import { allocateOutputs, settle } from './run.js'
+import { allocateOutputs, retryAfterCollection, settle } from './run.js'
 import { sizeOf } from '../shape.js'
 import { storedBytes } from './hostBytes.js'
 
@@ -101,12 +101,14 @@ async function runBatch(batch: readonly Request[]): Promise<void> {
     await relieveMemory(backend)
     // Another batch may have run some of them while this one waited.
     const lazy = tensors.filter((tensor) => tensor.state === 'lazy')
-    if (lazy.length > 0) await runGraph(lazy, backend, options.fuse ?? true)
+    if (lazy.length > 0) await retryAfterCollection(() => runGraph(lazy, backend, options.fuse ?? true))
     for (const tensor of tensors) if (tensor.pending !== null) await tensor.pending
     for (const tensor of tensors) checkReadable(tensor, 'evaluate')
     for (const request of batch) request.resolve()
   } catch (error) {
-    for (const request of batch) request.reject(error)
+    // One bad request must not fail the others of its tick.
+    if (batch.length > 1) for (const request of batch) await runBatch([request])
+    else batch[0].reject(error)
   }
 }
 
@@ -173,6 +175,8 @@ async function runGraph(outputs: readonly Tensor[], backend: Backend, fuse: bool
   } else evaluationCounters.cacheHits++
   for (const leaf of key.leaves) if (leaf.pending !== null && leaf.storage === null) await leaf.pending
   const inputs = await Promise.all(key.leaves.map((leaf) => bindInput(leaf, backend)))
+  // While inputs were uploaded a tensor may have been donated or disposed.
+  key.leaves.forEach((leaf, k) => checkBound(leaf, inputs[k]))
   const { float64 } = backend.capabilities
   const sizes = outputs.map((tensor) => sizeOf(tensor.shape) * storedBytes(tensor.dtype, float64))
   const buffers: DeviceBuffer[] = allocateOutputs(backend, sizes)

@@ -12,10 +12,16 @@ async function ready(tensor: Tensor, reader: string): Promise<void> {
   checkReadable(tensor, reader)
 }
 
+/** The value, checked again: it may have been disposed while the caller waited. */
+function storageOf(tensor: Tensor, reader: string): NonNullable<Tensor['storage']> {
+  checkReadable(tensor, reader)
+  return tensor.storage as NonNullable<Tensor['storage']>
+}
+
 /** All elements in row-major order; f16 and bf16 widened to Float32Array (Float64Array on float64 backends), bool as 0 and 1. A copy. */
 export async function data(tensor: Tensor): Promise<TensorData> {
   await ready(tensor, 'data')
-  const storage = tensor.storage as NonNullable<Tensor['storage']>
+  const storage = storageOf(tensor, 'data')
   if (storage.kind === 'host') return bytesToData(storage.bytes, tensor.dtype)
   return deviceBytesToData(
     await storage.backend.read(storage.buffer),
@@ -27,7 +33,7 @@ export async function data(tensor: Tensor): Promise<TensorData> {
 /** The raw bytes in the layout of the dtype. A copy. */
 export async function bytes(tensor: Tensor): Promise<Uint8Array> {
   await ready(tensor, 'bytes')
-  const storage = tensor.storage as NonNullable<Tensor['storage']>
+  const storage = storageOf(tensor, 'bytes')
   if (storage.kind === 'host') return new Uint8Array(storage.bytes)
   return deviceBytesToBytes(
     await storage.backend.read(storage.buffer),

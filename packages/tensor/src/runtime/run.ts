@@ -2,7 +2,7 @@
 import { AllocationError } from '../errors.js'
 import type { Tensor } from '../graph/tensor.js'
 import type { Backend, DeviceBuffer } from '../program/backend.js'
-import { memoryReport, releaseTensor } from './memory.js'
+import { collectGarbage, memoryReport, releaseTensor } from './memory.js'
 
 /**
  * One buffer per size. All or nothing.
@@ -11,7 +11,10 @@ import { memoryReport, releaseTensor } from './memory.js'
 export function allocateOutputs(backend: Backend, sizes: readonly number[]): DeviceBuffer[] {
   const buffers: DeviceBuffer[] = []
   try {
-    for (const bytes of sizes) buffers.push(backend.allocate(bytes))
+    for (const bytes of sizes) {
+      checkSize(bytes, backend)
+      buffers.push(backend.allocate(bytes))
+    }
     return buffers
   } catch (error) {
     for (const buffer of buffers) backend.free(buffer)
@@ -24,6 +27,27 @@ export function allocateOutputs(backend: Backend, sizes: readonly number[]): Dev
       error.requestedBytes,
       error.limitBytes,
     )
+  }
+}
+
+function checkSize(bytes: number, backend: Backend): void {
+  const limit = backend.capabilities.maxBufferBytes
+  if (bytes > limit)
+    throw new AllocationError(
+      `evaluate: a tensor of ${bytes} bytes passes the limit of backend "${backend.name}" for one buffer, ${limit} bytes; work in parts`,
+      bytes,
+      limit,
+    )
+}
+
+/** Runs `work`; when memory is short, lets dropped tensors be reclaimed and runs it once more. */
+export async function retryAfterCollection<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof AllocationError)) throw error
+    await collectGarbage()
+    return work()
   }
 }
 

@@ -17,9 +17,9 @@ import { evaluateWith } from '../runtime/evaluate.js'
 import { bytesToDeviceBytes, deviceBytesToBytes, storedBytes } from '../runtime/hostBytes.js'
 import { disown, own, relieveMemory } from '../runtime/memory.js'
 import { runExecutable } from '../runtime/profile.js'
-import { allocateOutputs, settle } from '../runtime/run.js'
+import { allocateOutputs, retryAfterCollection, settle } from '../runtime/run.js'
 import { showShape, sizeOf } from '../shape.js'
-import { isTraced, runTrace } from './trace.js'
+import { isTraced, oldestTraceMark, runTrace } from './trace.js'
 
 /** Options of `compile`. */
 export interface CompileOptions {
@@ -70,8 +70,19 @@ export function compile<A extends readonly unknown[], R>(
   options: CompileOptions = {},
 ): CompiledFunction<A, R> {
   const compiled = new Compiled(fn, options)
-  const call = (...args: A): Promise<R> => compiled.call(args)
+  const call = (...args: A): Promise<R> => {
+    refuseTraced(args)
+    return compiled.call(args)
+  }
   return Object.assign(call, { stats: compiled.stats, program: (...args: A) => compiled.program(args) })
+}
+
+/** Thrown at once, not by the promise: inside a transform nobody would wait for it. */
+function refuseTraced(args: readonly unknown[]): void {
+  if (oldestTraceMark() === Infinity || !flattenTree(args).leaves.some(isTraced)) return
+  throw new TracedValueError(
+    'compile: a compiled function was called inside another transform, where its arguments have no values; call the plain function there',
+  )
 }
 
 interface Variant {
@@ -119,7 +130,7 @@ class Compiled<A extends readonly unknown[], R> {
     const variant = await this.#variant(backend, leaves, defs, keys, donated)
     for (const tensor of variant.captured) if (donatedTensor(leaves, donated, tensor)) throw capturedDonation(tensor)
     await relieveMemory(backend)
-    const { result, run } = await this.#run(variant, leaves, donated)
+    const { result, run } = await retryAfterCollection(() => this.#run(variant, leaves, donated))
     await throttle(backend, run)
     return result as R
   }
@@ -154,10 +165,6 @@ class Compiled<A extends readonly unknown[], R> {
     for (const leaf of leaves) {
       checkReadable(leaf, 'compile')
       if (leaf.state !== 'lazy') continue
-      if (isTraced(leaf))
-        throw new TracedValueError(
-          'compile: a compiled function was called inside another transform, where its arguments have no values; call the plain function there',
-        )
       lazy.push(leaf)
     }
     return lazy
@@ -385,15 +392,32 @@ function positionOf(name: string, names: readonly string[]): number {
   return renamed.length === 1 ? names.indexOf(renamed[0]) : -1
 }
 
+/** Names of the parameters in order; one that is destructured has none. Empty where the source cannot be read. */
 function parameterNames(fn: (...args: never[]) => unknown): string[] {
   const source = Function.prototype.toString.call(fn)
   const single = /^\s*(?:async\s+)?([A-Za-z_$][\w$]*)\s*=>/.exec(source)
   if (single !== null) return [single[1]]
-  const list = /\(([^)]*)\)/.exec(source)?.[1] ?? ''
-  return list
-    .split(',')
-    .map((part) => part.trim().split(/[\s=:]/)[0])
-    .filter((name) => name !== '')
+  return topLevelParts(source.slice(source.indexOf('(') + 1)).map(
+    (part) => /^[A-Za-z_$][\w$]*/.exec(part.trim())?.[0] ?? '',
+  )
+}
+
+/** The text up to the bracket that closes a list, cut at the commas that are in no inner bracket. */
+function topLevelParts(text: string): string[] {
+  const parts: string[] = []
+  let depth = 0
+  let begin = 0
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at]
+    if ('([{'.includes(char)) depth++
+    else if (depth > 0 && ')]}'.includes(char)) depth--
+    else if (depth === 0 && (char === ',' || char === ')')) {
+      parts.push(text.slice(begin, at))
+      begin = at + 1
+      if (char === ')') break
+    }
+  }
+  return parts.filter((part) => part.trim() !== '')
 }
 
 function warnAboutKeys(captured: readonly Tensor[]): void {

@@ -95,6 +95,30 @@ describe('evaluate', () => {
     await small.close()
   })
 
+  it('fails only the requests that are at fault', async () => {
+    const gone = vector(1)
+    const bad = add(gone, 1)
+    gone.dispose()
+    const [good, failed] = await Promise.allSettled([mul(vector(5), 2).data(), bad.data()])
+    expect(good).toMatchObject({ status: 'fulfilled' })
+    expect(failed).toMatchObject({ status: 'rejected' })
+  })
+
+  it('reclaims dropped tensors before it says that memory is short', async () => {
+    const small = openReference({ memoryLimitBytes: 2 ** 20 })
+    const f = compile((t: Tensor) => add(t, 1), { backend: small })
+    for (let k = 0; k < 40; k++) await evaluate(await f(ones([2 ** 15])))
+    await small.close()
+  })
+
+  it('says that a tensor was disposed while it was read', async () => {
+    const x = add(vector(1, 2), 0)
+    await evaluate(x)
+    const reading = x.data()
+    x.dispose()
+    await expect(reading).rejects.toThrow(/disposed/)
+  })
+
   it('names the closed backend of a tensor', async () => {
     const other = await openReference()
     const f = compile((t: Tensor) => add(t, 1), { backend: other })
