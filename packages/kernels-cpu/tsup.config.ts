@@ -1,3 +1,3 @@
 import { library } from '../../tools/scripts/tsupLibrary.ts'
 
-export default library({ index: 'src/index.ts' })
+export default library({ index: 'src/index.ts', cpuWorker: 'src/engine/cpuWorker.ts' })

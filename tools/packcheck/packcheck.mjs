@@ -150,7 +150,7 @@ async function runInBrowser({ isolated }) {
   const report = await openPage(chromium, join(project, 'dist'), { isolated })
   if (report.error !== undefined) throw new Error(report.error)
   assertExample(report.value.example)
-  if (isolated) assertLively(report.value.lively, isolated)
+  assertLively(report.value.lively, isolated)
 }
 
 /** One long program ran while the page stayed alive; a page that is blocked sees no tick at all until the end. */

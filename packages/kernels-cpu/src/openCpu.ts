@@ -2,8 +2,9 @@
 import { ArgumentError, BackendUnavailableError } from '@tarazed/tensor'
 import type { CpuBackend } from './engine/cpuBackend.js'
 import { CpuEngine } from './engine/cpuEngine.js'
-import { hasRelaxedSimd, hasSharedMemory, hasSimd, isNode } from './engine/features.js'
+import { hasRelaxedSimd, hasSharedMemory, hasSimd, isNode, isPageThread } from './engine/features.js'
 import { MAX_WORKERS } from './engine/layout.js'
+import { openCpuInWorker } from './engine/openCpuInWorker.js'
 import { WorkerPool } from './engine/workerPool.js'
 import { routineBytes } from './generated/routines.js'
 
@@ -26,9 +27,10 @@ const FOUR_GIB = 2 ** 32
  * The default backend: WebAssembly SIMD and threads, in Node and in browsers.
  *
  * Small programs run on the calling thread, others on workers, so that the event loop lives. Without shared memory (a
- * page that is not cross-origin isolated) everything runs on the calling thread, and `warning` says so.
+ * page that is not cross-origin isolated) the whole engine is one worker, and `warning` says so. In a worker of such a
+ * page, and with `threads: 0` everywhere, everything runs on the calling thread.
  *
- * @throws BackendUnavailableError without WebAssembly SIMD
+ * @throws BackendUnavailableError without WebAssembly SIMD, or when the page may not start its worker
  * @throws AllocationError when the address range cannot be reserved
  * @throws ArgumentError for options out of range
  */
@@ -52,12 +54,18 @@ export async function openCpu(options: CpuOptions = {}): Promise<CpuBackend> {
   }
   const routines = routineBytes(relaxed, shared)
   if (shared) return new CpuEngine({ threads, relaxed, shared, limitBytes, routines, openPool: WorkerPool.open })
-  return new CpuEngine({ threads: 0, relaxed, shared, limitBytes, routines, warning: ONE_THREAD })
+  if (threads > 0 && isPageThread()) {
+    return openCpuInWorker({ relaxed, limitBytes, routines, warning: oneThread('a worker') })
+  }
+  return new CpuEngine({ threads: 0, relaxed, shared, limitBytes, routines, warning: oneThread('the calling one') })
 }
 
-const ONE_THREAD =
-  'no shared memory here: everything runs on one thread, the calling one; serve the page with the headers ' +
-  'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
+function oneThread(which: string): string {
+  return (
+    `no shared memory here: everything runs on one thread, ${which}; for more, serve the page with the headers ` +
+    'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
+  )
+}
 
 function defaultThreads(): number {
   const cores = isNode()

@@ -34,3 +34,8 @@ export function hasSharedMemory(): boolean {
   if (typeof SharedArrayBuffer === 'undefined') return false
   return isNode() || (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated === true
 }
+
+/** This thread draws a page: nothing may block it. */
+export function isPageThread(): boolean {
+  return !isNode() && typeof document !== 'undefined'
+}

@@ -1,16 +1,20 @@
 /** Opens an engine without threads in a worker of its own. */
+import { openBrowserPort } from './browserPort.js'
 import type { CpuBackend } from './cpuBackend.js'
 import type { EnginePort } from './messages.js'
 import { WorkerBackend, type WorkerBackendOptions } from './workerBackend.js'
 import { workerUnavailable } from './workerUnavailable.js'
 
 /**
- * The engine behind a port; tests give it a thread of Node.
+ * What `openCpu` does on the main thread of a page without shared memory. Tests give it a thread of Node.
  *
  * @throws BackendUnavailableError when the worker cannot be started
  * @throws AllocationError when the worker cannot reserve the address range
  */
-export async function openCpuInWorker(options: WorkerBackendOptions, openPort: () => EnginePort): Promise<CpuBackend> {
+export async function openCpuInWorker(
+  options: WorkerBackendOptions,
+  openPort: () => EnginePort = openBrowserPort,
+): Promise<CpuBackend> {
   return WorkerBackend.open(started(openPort), options)
 }
 

@@ -114,19 +114,20 @@ let knownCollector: (() => void) | null = null
 async function collector(): Promise<() => void> {
   if (knownCollector !== null) return knownCollector
   const exposed = (globalThis as { gc?: () => void }).gc
-  knownCollector = exposed ?? (await nodeCollector()) ?? throwAwayBuffers
+  knownCollector = exposed ?? nodeCollector() ?? throwAwayBuffers
   return knownCollector
 }
 
 /** In Node the collector can be reached through V8's flags at run time. */
-async function nodeCollector(): Promise<(() => void) | null> {
+function nodeCollector(): (() => void) | null {
   const node = (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node
   if (node === undefined) return null
   try {
-    const v8 = (await import(/* @vite-ignore */ 'node:v8' as string)) as { setFlagsFromString(flags: string): void }
-    const vm = (await import(/* @vite-ignore */ 'node:vm' as string)) as { runInNewContext(code: string): unknown }
+    // Not by a dynamic import: that would make a second chunk, which Vite refuses in a worker.
+    const v8 = process.getBuiltinModule('node:v8')
+    const vm = process.getBuiltinModule('node:vm')
     v8.setFlagsFromString('--expose-gc')
-    const gc = vm.runInNewContext('gc')
+    const gc: unknown = vm.runInNewContext('gc')
     return typeof gc === 'function' ? (gc as () => void) : null
   } catch {
     return null
