@@ -87,7 +87,7 @@ export default tseslint.config(
   },
   {
     // Rules that need types, where a forgotten `await` would hide an error.
-    files: ['packages/*/src/**/*.ts', 'recipes/**/*.ts', 'tools/goldens/src/**/*.ts'],
+    files: ['packages/*/src/**/*.ts', 'apps/*/src/**/*.ts', 'recipes/**/*.ts', 'tools/goldens/src/**/*.ts'],
     ignores: ['**/*.test.ts'],
     languageOptions: { parserOptions: { projectService: true } },
     rules: {

@@ -8,6 +8,7 @@ export default defineConfig({
   test: {
     projects: [
       'packages/*/vitest.config.ts',
+      'apps/*/vitest.config.ts',
       project('scripts', {
         root: here,
         include: ['tools/{scripts,packcheck}/test/**/*.test.ts'],

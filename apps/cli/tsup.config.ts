@@ -1,0 +1,3 @@
+import { library } from '../../tools/scripts/tsupLibrary.ts'
+
+export default library({ main: 'src/main.ts' }, { platform: 'node', dts: false })

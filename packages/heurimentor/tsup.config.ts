@@ -1,0 +1,3 @@
+import { library } from '../../tools/scripts/tsupLibrary.ts'
+
+export default library({ index: 'src/index.ts', node: 'src/node.ts' })

@@ -1,0 +1,2 @@
+/** Everything around the forward pass of a causal language model: sampling, streaming, chat templates, scoring. */
+export {}

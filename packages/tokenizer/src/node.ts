@@ -1,0 +1,2 @@
+/** Text to ids and back: byte-level BPE and unigram, training, streaming decoding. */
+export {}
