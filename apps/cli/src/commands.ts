@@ -1,0 +1,6 @@
+/** Every command, in the order of the help. */
+import type { Command } from './command.js'
+import { doctor } from './commands/doctor.js'
+
+/** What `tarazed` can do. */
+export const commands: readonly Command[] = [doctor]
