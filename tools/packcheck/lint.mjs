@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
-import { pack, publishedPackages, root, runOrThrow } from './packages.mjs'
+import { entrySpecifiers, pack, publishedPackages, root, runOrThrow } from './packages.mjs'
 
 const folder = mkdtempSync(join(tmpdir(), 'tarazed-package-lint-'))
 let failed = 0
@@ -13,7 +13,8 @@ try {
     const problems = []
     try {
       const tarball = pack(packageFolder, folder)
-      problems.push(...(await publintProblems(tarball)), ...attwProblems(tarball))
+      problems.push(...(await publintProblems(tarball)))
+      if (entrySpecifiers(manifest).length > 0) problems.push(...attwProblems(tarball))
     } catch (error) {
       problems.push(error.message)
     }

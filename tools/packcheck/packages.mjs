@@ -6,11 +6,11 @@ import { fileURLToPath } from 'node:url'
 /** The repository's root folder. */
 export const root = fileURLToPath(new URL('../../', import.meta.url))
 
-/** @returns {{ folder: string, manifest: any }[]} every package of packages/ that is published */
+/** @returns {{ folder: string, manifest: any }[]} everything in packages/ and apps/ that is published */
 export function publishedPackages() {
-  const parent = join(root, 'packages')
-  return readdirSync(parent)
-    .map((name) => join(parent, name))
+  return ['packages', 'apps']
+    .map((name) => join(root, name))
+    .flatMap((parent) => readdirSync(parent).map((name) => join(parent, name)))
     .filter((folder) => existsSync(join(folder, 'package.json')))
     .map((folder) => ({ folder, manifest: JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) }))
     .filter(({ manifest }) => manifest.private !== true)

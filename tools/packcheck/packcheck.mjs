@@ -19,6 +19,7 @@ const checks = [
   ['contents of the installed packages', checkContents],
   ['import from Node', importFromNode],
   ['run the example in Node', runExample],
+  ['run the command', runCommand],
   ['TypeScript, moduleResolution bundler', () => typecheck('ESNext', 'bundler')],
   ['TypeScript, moduleResolution node16', () => typecheck('Node16', 'node16')],
   ['Vite bundle', bundle],
@@ -97,6 +98,16 @@ function importFromNode() {
 
 function runExample() {
   assertExample(JSON.parse(runOrThrow(process.execPath, ['node.js'], project)))
+}
+
+/** The installed command finds that the CPU engine works. */
+function runCommand() {
+  const output = runOrThrow('npx', ['--no-install', 'tarazed', 'doctor', '--json'], project)
+  const { backends } = JSON.parse(output)
+  assert.ok(
+    backends.some(({ backend, works }) => backend === 'cpu' && works),
+    output,
+  )
 }
 
 /** The example's result, which every environment must reach. */
