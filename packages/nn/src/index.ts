@@ -3,7 +3,7 @@ import * as initializers from './initializers.js'
 
 export { initializers }
 export type { Initializer } from './initializers.js'
-export { appendToken, kvCache, type CachedKeys, type KvCache, type KvCacheOptions } from './kvCache.js'
+export { appendToken, appendTokens, kvCache, type CachedKeys, type KvCache, type KvCacheOptions } from './kvCache.js'
 export { Conv2d, type Conv2dOptions, type Pair } from './layers/conv2d.js'
 export { Dropout } from './layers/dropout.js'
 export { Embedding, type EmbeddingOptions } from './layers/embedding.js'

@@ -1,5 +1,5 @@
 /** Keys and values of tokens already seen, in buffers of a fixed size. */
-import { ArgumentError, type DType, type Tensor, minimum, rem, updateSlice, zeros } from '@tarazed/tensor'
+import { ArgumentError, type DType, type Tensor, cast, minimum, rem, updateSlice, zeros } from '@tarazed/tensor'
 
 /**
  * One layer's cache. Position p lies at row p mod capacity, so the newest `capacity` tokens are kept. Keys are stored after
@@ -51,5 +51,30 @@ export function appendToken(cache: KvCache, k: Tensor, v: Tensor, position: Tens
   return {
     cache: { k: updateSlice(cache.k, k, starts), v: updateSlice(cache.v, v, starts) },
     length: minimum(position.add(1), capacity),
+  }
+}
+
+/**
+ * The cache with T ≥ 1 more tokens at rows start … start + T - 1, for prompts that are read in chunks and batches that are
+ * padded on the left. Unlike `appendToken` it never wraps: the caller keeps start + T within the capacity. Past it the rows
+ * would be clamped to the end of the buffer, over older tokens.
+ *
+ * @param k [B, G, T, D], rotated; v [B, G, T, D]; both are rounded to the dtype of the cache
+ * @param start i32 []: rows in use before
+ * @throws ArgumentError when T is 0 or more than the capacity
+ */
+export function appendTokens(cache: KvCache, k: Tensor, v: Tensor, start: Tensor): CachedKeys {
+  const [tokens, capacity] = [k.shape[2], cache.k.shape[2]]
+  if (!(tokens >= 1 && tokens <= capacity))
+    throw new ArgumentError(
+      `appendTokens: takes 1 to ${capacity} tokens, the capacity of the cache, got k [${k.shape.join(', ')}]; axis 2 counts tokens`,
+    )
+  const starts = [0, 0, start, 0]
+  return {
+    cache: {
+      k: updateSlice(cache.k, cast(k, cache.k.dtype), starts),
+      v: updateSlice(cache.v, cast(v, cache.v.dtype), starts),
+    },
+    length: start.add(tokens),
   }
 }
