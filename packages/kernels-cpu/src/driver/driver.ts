@@ -8,6 +8,7 @@ import {
   ARRIVED,
   BARRIER_BEFORE,
   CLAIMED,
+  CLEAR,
   COPY,
   FILL,
   FILL_ENTRY_BYTES,
@@ -16,6 +17,7 @@ import {
   LIST_RECORDS,
   LOOP,
   PARALLEL,
+  PATCH_BYTES,
   PATCH_ENTRY_BYTES,
   RECORD,
   RECORD_BYTES,
@@ -32,6 +34,8 @@ const BARRIER = 3
 const STAGE_FN = 4
 const FILL_FN = 5
 const LOOP_FN = 6
+const COPY_FN = 7
+const CLEAR_FN = 8
 
 /** Looks at the generation this often before sleeping: some 20 µs. */
 const SPINS = 4000
@@ -45,6 +49,8 @@ export function buildDriver(memory: MemoryType): Uint8Array {
       { name: 'stage', body: stageBody() },
       { name: 'fill', body: fillBody() },
       { name: 'loop', body: loopBody() },
+      { name: 'copy', body: copyBody() },
+      { name: 'clear', body: clearBody() },
     ],
     memory,
   )
@@ -152,20 +158,8 @@ function dispatch(code: Code, record: number, header: number, thread: number): v
   call(STAGE, STAGE_FN)
   call(FILL, FILL_FN)
   call(LOOP, LOOP_FN)
-  pushKindIs(code, record, COPY)
-  code.get(thread)
-  code.int('eqz')
-  code.int('and')
-  code.if()
-  for (const field of [RECORD.to, RECORD.from]) {
-    code.get(record)
-    code.i32Load(field)
-    code.i32Load(0)
-  }
-  code.get(record)
-  code.i32Load(RECORD.bytes)
-  code.memoryCopy()
-  code.end()
+  call(COPY, COPY_FN)
+  call(CLEAR, CLEAR_FN)
 }
 
 function pushKindIs(code: Code, record: number, kind: number): void {
@@ -416,6 +410,92 @@ function entriesOf(code: Code, record: number, entry: number, end: number, bytes
   code.set(end)
 }
 
+/** The trips of a record: all of them, or as many as its bound says. Every thread reads the same number: nothing writes it meanwhile. */
+function loadTrips(code: Code, record: number, trips: number): void {
+  const bound = code.allocate(I32)
+  loadInto(code, record, RECORD.trips, trips)
+  loadInto(code, record, RECORD.bound, bound)
+  code.get(bound)
+  code.if()
+  code.get(bound)
+  code.i32Load(0)
+  code.i32Load(0)
+  code.set(bound)
+  code.i32(0)
+  code.get(bound)
+  code.get(bound)
+  code.i32(0)
+  code.int('ltS')
+  code.emit(0x1b) // select: not below zero
+  code.tee(bound)
+  code.get(trips)
+  code.get(bound)
+  code.get(trips)
+  code.int('ltS')
+  code.emit(0x1b) // select: not above the capacity
+  code.set(trips)
+  code.end()
+  code.release(bound)
+}
+
+function returnUnlessFirst(code: Code, thread: number): void {
+  code.get(thread)
+  code.if()
+  code.return()
+  code.end()
+}
+
+/** copy(record, header, thread): with a bound only when that is zero, where a loop leaves its carries as they were. */
+function copyBody(): Uint8Array {
+  const code = new Code(3)
+  const [record, , thread] = [0, 1, 2]
+  const trips = code.allocate(I32)
+  returnUnlessFirst(code, thread)
+  loadTrips(code, record, trips)
+  code.get(trips)
+  code.if()
+  code.return()
+  code.end()
+  for (const field of [RECORD.to, RECORD.from]) {
+    code.get(record)
+    code.i32Load(field)
+    code.i32Load(0)
+  }
+  code.get(record)
+  code.i32Load(RECORD.bytes)
+  code.memoryCopy()
+  return code.finish()
+}
+
+/** clear(record, header, thread): zeros for the slices past the bound. */
+function clearBody(): Uint8Array {
+  const code = new Code(3)
+  const [record, , thread] = [0, 1, 2]
+  const trips = code.allocate(I32)
+  returnUnlessFirst(code, thread)
+  loadTrips(code, record, trips)
+  const pushSlices = (count: () => void) => {
+    count()
+    code.get(record)
+    code.i32Load(RECORD.bytes)
+    code.int('mul')
+  }
+  code.get(record)
+  code.i32Load(RECORD.to)
+  code.i32Load(0)
+  pushSlices(() => code.get(trips))
+  code.int('add')
+  code.i32(0)
+  pushSlices(() => {
+    code.get(record)
+    code.i32Load(RECORD.trips)
+    code.get(trips)
+    code.int('sub')
+  })
+  code.memoryFill()
+  return code.finish()
+}
+
 /** loop(record, header, thread): every trip, thread 0 points the body at its slices and carries, then all run the body. */
 function loopBody(): Uint8Array {
   const code = new Code(3)
@@ -434,7 +514,7 @@ function loopBody(): Uint8Array {
   code.if()
   code.return()
   code.end()
-  loadInto(code, record, RECORD.trips, trips)
+  loadTrips(code, record, trips)
   code.i32(0)
   code.set(trip)
   code.countedLoop(
@@ -488,7 +568,7 @@ function patchTrip(code: Code, record: number, trip: number, trips: number): voi
       code.i32Load(0)
       code.i32Load(0)
       code.get(entry)
-      code.i32Load(20)
+      code.i32Load(PATCH_BYTES)
       code.get(slice)
       code.int('mul')
       code.int('add')
@@ -498,10 +578,9 @@ function patchTrip(code: Code, record: number, trip: number, trips: number): voi
   for (const local of [entry, end, field, slice]) code.release(local)
 }
 
-/** Byte offset of the patch word to read: 4 on the first trip, 16 on the last, else 8 (even) or 12 (odd). */
+/** Byte offset of the patch word to read: 4 on the first trip, else 8 (even) or 12 (odd), and 12 more on the last. */
 function pushTripField(code: Code, trip: number, trips: number): void {
   code.i32(4)
-  code.i32(16)
   code.get(trip)
   code.i32(1)
   code.int('and')
@@ -510,12 +589,15 @@ function pushTripField(code: Code, trip: number, trips: number): void {
   code.i32(8)
   code.int('add')
   code.get(trip)
+  code.int('eqz')
+  code.emit(0x1b) // select: first trip or not
+  code.i32(12)
+  code.i32(0)
+  code.get(trip)
   code.i32(1)
   code.int('add')
   code.get(trips)
   code.int('eq')
   code.emit(0x1b) // select: last trip or not
-  code.get(trip)
-  code.int('eqz')
-  code.emit(0x1b) // select: first trip or not
+  code.int('add')
 }

@@ -15,6 +15,7 @@ import { Image } from './image.js'
 import type { FreshKernel, KernelCache, LoadedKernel } from './kernelCache.js'
 import {
   BARRIER_BEFORE,
+  CLEAR,
   COPY,
   FILL,
   FILL_ENTRY_BYTES,
@@ -22,6 +23,7 @@ import {
   LIST_RECORDS,
   LOOP,
   PARALLEL,
+  PATCH_BYTES,
   PATCH_ENTRY_BYTES,
   RECORD,
   RECORD_BYTES,
@@ -306,16 +308,20 @@ class Layouter {
     ]
     const at = this.#image.reserve((PATCH_ENTRY_BYTES * patches.length) / 4)
     patches.forEach((patch, k) => {
-      const words = [patch.to, patch.first, patch.even, patch.odd, patch.last]
+      const words = [patch.to, ...patch.words]
       words.forEach((word, position) => this.#image.setAddress(at + PATCH_ENTRY_BYTES * k + 4 * position, word))
-      this.#image.set(at + PATCH_ENTRY_BYTES * k + 20, patch.bytes)
+      this.#image.set(at + PATCH_ENTRY_BYTES * k + PATCH_BYTES, patch.bytes)
     })
     const inner = { program: body, inputs, outputs, arenaOffset: binding.arenaOffset + step.arenaOffset }
     const { address, records } = this.#list(inner, trips * step.trips)
+    const bound = step.bound === undefined ? undefined : wordOf(step.bound)
+    const unmade = bound === undefined ? [] : this.#unmadeTrips(step, bound, wordOf, binding.program, index)
     return [
+      ...unmade,
       {
         fields: [
           [RECORD.kind, LOOP],
+          ...boundField(bound),
           [RECORD.count, patches.length],
           [RECORD.entries, at, true],
           [RECORD.trips, step.trips],
@@ -338,6 +344,32 @@ class Layouter {
     return { fields, parallel: false, step }
   }
 
+  /** What a bounded loop leaves undone: slices past the bound become zero, carries of no trips at all are the first ones. */
+  #unmadeTrips(
+    step: LoopStep,
+    bound: number,
+    wordOf: (slot: number) => number,
+    { slots }: Program,
+    index: number,
+  ): Record[] {
+    const cleared = step.outputs.flatMap((output): Record[] => {
+      if (output.kind === 'carry') return []
+      const fields = [
+        [RECORD.kind, CLEAR],
+        [RECORD.to, wordOf(output.slot), true],
+        [RECORD.bytes, output.elements * dtypeBytes(slots[output.slot].dtype)],
+        [RECORD.trips, step.trips],
+        ...boundField(bound),
+      ] as const
+      return [{ fields, parallel: false, step: index }]
+    })
+    const copied = step.carries.map((carry): Record => {
+      const copy = this.#copyRecord(wordOf(carry.final), wordOf(carry.init), slots[carry.init].bytes, index)
+      return { ...copy, fields: [...copy.fields, [RECORD.trips, step.trips], ...boundField(bound)] }
+    })
+    return [...cleared, ...copied]
+  }
+
   #inputPatch(
     step: LoopStep,
     input: LoopStep['inputs'][number],
@@ -352,8 +384,8 @@ class Layouter {
         return samePatch(wordOf(input.slot), input.elements * elementBytes(body, 'input', k))
       case 'carry': {
         const { init, buffers } = step.carries[input.carry]
-        const [even, odd] = buffers.map(wordOf)
-        return { first: wordOf(init), even, odd, last: (step.trips - 1) % 2 === 0 ? even : odd, bytes: 0 }
+        const words = [init, ...buffers].map(wordOf)
+        return { words: [...words, ...words], bytes: 0 }
       }
     }
   }
@@ -372,22 +404,24 @@ class Layouter {
         const { final, buffers } = step.carries[output.carry]
         const [even, odd] = [wordOf(buffers[1]), wordOf(buffers[0])]
         const last = wordOf(final)
-        return { first: step.trips === 1 ? last : even, even, odd, last, bytes: 0 }
+        return { words: [even, even, odd, last, last, last], bytes: 0 }
       }
     }
   }
 }
 
 interface Patch {
-  readonly first: number
-  readonly even: number
-  readonly odd: number
-  readonly last: number
+  /** First, even and odd trip, then the same for the last one. */
+  readonly words: readonly number[]
   readonly bytes: number
 }
 
 function samePatch(word: number, bytes: number): Patch {
-  return { first: word, even: word, odd: word, last: word, bytes }
+  return { words: [word, word, word, word, word, word], bytes }
+}
+
+function boundField(bound: number | undefined): Record['fields'] {
+  return bound === undefined ? [] : [[RECORD.bound, bound, true]]
 }
 
 function elementBytes(body: Program, kind: 'input' | 'output', index: number): number {

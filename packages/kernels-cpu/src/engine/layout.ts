@@ -59,6 +59,7 @@ export const STAGE = 0
 export const FILL = 1
 export const LOOP = 2
 export const COPY = 3
+export const CLEAR = 4
 
 export const PARALLEL = 1
 export const BARRIER_BEFORE = 2
@@ -75,18 +76,24 @@ export const RECORD = {
   /** FILL: number of entries and their address; LOOP: patches likewise. */
   count: 8,
   entries: 12,
-  /** LOOP */
+  /** LOOP: trips, or their capacity when there is a bound. */
   trips: 16,
   body: 20,
   reverse: 24,
-  /** COPY: words that hold the addresses, and bytes. */
+  /** LOOP, COPY, CLEAR: word with the address of the number of trips at run time, 0 for none. A COPY with one waits for 0 trips. */
+  bound: 28,
+  /** COPY: words that hold the addresses, and bytes. CLEAR: the same without a source, bytes of one slice; those past the bound become 0. */
   to: 8,
   from: 12,
-  bytes: 16,
+  bytes: 20,
 } as const
 
 /** FILL entry: word to write, word to read, addend. */
 export const FILL_ENTRY_BYTES = 12
 
-/** LOOP patch: word to write; words to read on the first, on even, on odd and on the last trip; bytes to add per trip index. */
-export const PATCH_ENTRY_BYTES = 24
+/**
+ * LOOP patch: word to write; words to read on the first, on even and on odd trips, and the same three for the last trip; bytes to
+ * add per trip index.
+ */
+export const PATCH_ENTRY_BYTES = 32
+export const PATCH_BYTES = 28

@@ -227,6 +227,11 @@ export class Code {
     this.emit(0xfc, 10, 0, 0)
   }
 
+  /** Address, value of a byte, bytes. */
+  memoryFill(): void {
+    this.emit(0xfc, 11, 0)
+  }
+
   /** `body` for `local` = its present value, while local < limit (unsigned), in steps. Nothing runs when it starts at the limit. */
   countedLoop(local: number, limit: () => void, step: number, body: () => void): void {
     const exit = this.block()

@@ -258,7 +258,8 @@ class Builder {
     const results = body.run(attrs.body.outputs)
     if (body.captured.length > 0) throw new InternalError('scan: the body captures tensors that are not operands')
     body.graph.finish(distinctOutputs(body.graph, results))
-    const plain = { constants: attrs.constants, carries: attrs.carries, trips: attrs.trips, reverse: attrs.reverse }
+    const { constants, carries, trips, reverse, bounded } = attrs
+    const plain = { constants, carries, trips, reverse, bounded }
     return this.#call('scan', inputs, plain, node.outputs, label, { graph: body.graph, source: attrs.body })
   }
 }

@@ -32,7 +32,7 @@ function stepLine(step: Step, slots: readonly Slot[]): string {
       return `fused ${domain} ${step.phases > 0 ? `${step.phases} phase${step.phases > 1 ? 's' : ''} ` : ''}${writes} <- ${reads}  # ${step.label}`
     }
     case 'loop':
-      return `loop ×${step.trips}${step.reverse ? ' reverse' : ''}`
+      return `loop ×${step.bound === undefined ? '' : `${name(step.bound)} of `}${step.trips}${step.reverse ? ' reverse' : ''}`
     case 'routine':
     case 'collective': {
       const operands = step.operands.map((view) => `${name(view.slot)}[${view.shape.join(', ')}]`).join(', ')

@@ -163,7 +163,7 @@ class Lowering {
 
   #writeLoop(call: Call): LoopStep {
     const { attrs, outputs, body } = call.value.attrs as CallAttrs
-    const { constants, carries, trips, reverse } = attrs as Omit<PrimitiveAttrs['scan'], 'body'>
+    const { constants, carries, trips, reverse, bounded } = attrs as Omit<PrimitiveAttrs['scan'], 'body'>
     const graph = (body as NonNullable<typeof body>).graph
     const { program } = lowerGraph(graph, { ...this.#options, donated: new Set() })
     const slots = call.operands.map((operand) => this.#slot(operand.base))
@@ -185,6 +185,7 @@ class Lowering {
     return {
       kind: 'loop',
       trips,
+      ...(bounded === true ? { bound: slots[0] } : {}),
       reverse,
       body: program,
       arenaOffset: 0,

@@ -70,11 +70,15 @@ export function stepSlots(step: Step): { reads: readonly number[]; writes: reado
       const reads = step.inputs.flatMap((input) => (input.kind === 'carry' ? [] : [input.slot]))
       const writes = step.outputs.flatMap((output) => (output.kind === 'carry' ? [] : [output.slot]))
       return {
-        reads: [...reads, ...step.carries.map((carry) => carry.init)],
+        reads: [...reads, ...boundOf(step), ...step.carries.map((carry) => carry.init)],
         writes: [...writes, ...step.carries.flatMap((carry) => [carry.final, ...carry.buffers])],
       }
     }
   }
+}
+
+function boundOf({ bound }: LoopStep): readonly number[] {
+  return bound === undefined ? [] : [bound]
 }
 
 function fusedSlots(step: FusedStep): { reads: number[]; writes: number[] } {

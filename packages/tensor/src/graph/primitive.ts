@@ -79,8 +79,14 @@ export interface ScanAttrs {
   readonly body: SubGraph
   readonly constants: number
   readonly carries: number
+  /** Trips, or their capacity when `bounded`. */
   readonly trips: number
   readonly reverse: boolean
+  /**
+   * Constant 0 is the number of trips at run time, i32 [], clamped to 0 … trips. Slices past it are not read, those of stacked
+   * outputs are zero; in reverse the first trip takes slice bound-1.
+   */
+  readonly bounded: boolean
 }
 
 /** A rule given by the user or by a composite; replaces the derivative of `custom`'s body. */

@@ -218,6 +218,11 @@ export type RoutineAttrs = { readonly [name: string]: string | number | boolean 
 export interface LoopStep {
   readonly kind: 'loop'
   readonly trips: number
+  /**
+   * Slot of an i32 scalar: how many of the trips are made, clamped to 0 … trips and read once, before the first. Slices past it
+   * are not read, those of outputs are filled with zeros. In reverse the first trip takes slice bound-1.
+   */
+  readonly bound?: number
   readonly reverse: boolean
   readonly body: Program
   readonly arenaOffset: number

@@ -85,8 +85,10 @@ export class CompiledProgram {
 
 function compileLoop(step: LoopStep, body: CompiledProgram): RunStep {
   return ({ cells, params }, { arena, arenaOffset }) => {
-    for (let trip = 0; trip < step.trips; trip++) {
-      const t = step.reverse ? step.trips - 1 - trip : trip
+    const trips = tripsOf(step, cells)
+    clearPast(step, trips, cells)
+    for (let trip = 0; trip < trips; trip++) {
+      const t = step.reverse ? trips - 1 - trip : trip
       const inputs = step.inputs.map((input) => {
         switch (input.kind) {
           case 'whole':
@@ -103,13 +105,25 @@ function compileLoop(step: LoopStep, body: CompiledProgram): RunStep {
         if (output.kind === 'slice')
           return cells[output.slot].window(`slice ${t} of slot ${output.slot}`, t * output.elements, output.elements)
         const { final, buffers } = step.carries[output.carry]
-        return cells[trip === step.trips - 1 ? final : buffers[(trip + 1) % 2]]
+        return cells[trip === trips - 1 ? final : buffers[(trip + 1) % 2]]
       })
       body.run({ inputs, outputs, params, arena, arenaOffset: arenaOffset + step.arenaOffset })
     }
-    if (step.trips > 0) return
+    if (trips > 0) return
     for (const { init, final } of step.carries)
       for (let at = 0; at < cells[init].elements; at++) cells[final].write(at, cells[init].read(at))
+  }
+}
+
+function tripsOf(step: LoopStep, cells: readonly Cell[]): number {
+  return step.bound === undefined ? step.trips : Math.min(step.trips, Math.max(0, cells[step.bound].read(0)))
+}
+
+/** Zeros for the slices of outputs that no trip writes. */
+function clearPast(step: LoopStep, trips: number, cells: readonly Cell[]): void {
+  for (const output of step.outputs) {
+    if (output.kind !== 'slice') continue
+    for (let at = trips * output.elements; at < step.trips * output.elements; at++) cells[output.slot].write(at, 0)
   }
 }
 

@@ -203,14 +203,15 @@ const RULES: { readonly [Op in Tabled]: Rule<Op> } = {
 
 /** Operands [...constants, ...carries, ...stacked]; the body runs once a trip. */
 function scanData(inputs: readonly Value[], attrs: ScanAttrs, round: boolean): Float64Array[] {
-  const { body, constants, carries, trips } = attrs
+  const { body, constants, carries, trips: capacity } = attrs
+  const trips = attrs.bounded ? Math.min(capacity, Math.max(0, inputs[0].data[0])) : capacity
   let carry = inputs.slice(constants, constants + carries).map((x) => x.data)
-  const stacked = body.outputs.slice(carries).map((t) => new Float64Array(trips * t.size))
+  const stacked = body.outputs.slice(carries).map((t) => new Float64Array(capacity * t.size))
   for (let trip = 0; trip < trips; trip++) {
     const at = attrs.reverse ? trips - 1 - trip : trip
     const slices = inputs
       .slice(constants + carries)
-      .map((x) => x.data.subarray((at * x.data.length) / trips, ((at + 1) * x.data.length) / trips))
+      .map((x) => x.data.subarray((at * x.data.length) / capacity, ((at + 1) * x.data.length) / capacity))
     const operands = [...inputs.slice(0, constants).map((x) => x.data), ...carry, ...slices]
     const bindings = new Map(body.placeholders.map((p, k) => [p, operands[k]]))
     const results = interpret(body.outputs, bindings, { round })

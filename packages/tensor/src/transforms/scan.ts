@@ -1,6 +1,7 @@
 /** Loops with a carry. */
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js'
 import type { Tensor } from '../graph/tensor.js'
+import { runtimeCount } from '../ops/runtimeCount.js'
 import { flattenTree } from '../pytree.js'
 import { sameShape, showShape } from '../shape.js'
 import { makeScan, sliceSpec, specOf, traceScanBody } from './scanGraph.js'
@@ -13,6 +14,11 @@ export interface ScanOptions {
   readonly length?: number
   /** From the last slice to the first; stacked results keep their places. */
   readonly reverse?: boolean
+  /**
+   * How many of the trips are made, from the first slice on: a number or an integer rank-0 tensor known at run time, clamped to
+   * 0 … length. Slices past it are not read, and those of the stacked results are zero. Default all.
+   */
+  readonly trips?: Tensor | number | null
 }
 
 /**
@@ -22,7 +28,7 @@ export interface ScanOptions {
  * @param init the first carry, a tree of tensors
  * @param xs a tree of tensors with one leading size, or null for `length` trips without input
  * @returns `[last carry, ys]`, each y stacked along a new leading axis
- * @throws ArgumentError, ShapeError, DTypeError when the carry changes, `xs` disagree or `length` is missing
+ * @throws ArgumentError, ShapeError, DTypeError when the carry changes, `xs` disagree, `length` is missing or `trips` is no count
  */
 export function scan<Carry, X, Y>(
   f: (carry: Carry, x: X) => readonly [Carry, Y],
@@ -35,10 +41,11 @@ export function scan<Carry, X, Y>(
     throw new ArgumentError('scan: init must hold at least one tensor; use vmap for loops without a carry')
   const input = flattenTree(xs, 'xs')
   const trips = tripCount(input, options.length)
+  const bound = options.trips === undefined || options.trips === null ? [] : [runtimeCount('scan', 'trips', options.trips)]
   let stacked: FlatTree | undefined
   const body = runTrace(() =>
     traceScanBody(
-      { constants: [], carries: carry.leaves.map(specOf), slices: input.leaves.map(sliceSpec) },
+      { constants: bound.map(specOf), carries: carry.leaves.map(specOf), slices: input.leaves.map(sliceSpec) },
       (_, carries, slices) => {
         const result: unknown = f(carry.def.build(carries) as Carry, input.def.build(slices) as X)
         const [next, y] = checkedPair(result)
@@ -49,9 +56,8 @@ export function scan<Carry, X, Y>(
   )
   const outputs = makeScan(
     body,
-    { constants: [], carries: carry.leaves, slices: input.leaves },
-    trips,
-    options.reverse ?? false,
+    { constants: bound, carries: carry.leaves, slices: input.leaves },
+    { trips, reverse: options.reverse ?? false, bounded: bound.length > 0 },
   )
   const count = carry.leaves.length
   return [carry.def.build(outputs.slice(0, count)) as Carry, (stacked as FlatTree).def.build(outputs.slice(count)) as Y]

@@ -1,5 +1,5 @@
 /** Building `scan` nodes: tracing a body, finding what it captures, dropping what it does not read. */
-import type { PrimitiveName, TensorSpec } from '../graph/primitive.js'
+import type { PrimitiveName, ScanAttrs, TensorSpec } from '../graph/primitive.js'
 import { isPointwise } from '../graph/primitive.js'
 import { placeholder, scanOf } from '../graph/primitives.js'
 import { nodeClock, type Node, type Tensor } from '../graph/tensor.js'
@@ -93,6 +93,9 @@ export function readPlaceholders(body: ScanBody): ReadonlySet<Tensor> {
   return new Set([...body.constants, ...body.carries, ...body.slices].filter((p) => reached.has(p.node as Node)))
 }
 
+/** How often a loop runs and which way: what derivatives and batches of it have in common. */
+export type ScanTrips = Pick<ScanAttrs, 'trips' | 'reverse' | 'bounded'>
+
 export interface ScanOperands {
   readonly constants: readonly Tensor[]
   readonly carries: readonly Tensor[]
@@ -100,9 +103,13 @@ export interface ScanOperands {
   readonly slices: readonly (Tensor | null)[]
 }
 
-/** Makes the node: outputs [...final carries, ...stacked]. Constants and slices that the body does not read are left out. */
-export function makeScan(body: ScanBody, operands: ScanOperands, trips: number, reverse: boolean): Tensor[] {
-  const read = readPlaceholders(body)
+/**
+ * Makes the node: outputs [...final carries, ...stacked]. Constants and slices that the body does not read are left out, but for
+ * the run-time number of trips.
+ */
+export function makeScan(body: ScanBody, operands: ScanOperands, { trips, reverse, bounded }: ScanTrips): Tensor[] {
+  const read = new Set(readPlaceholders(body))
+  if (bounded) read.add(body.constants[0])
   const keep = <T>(placeholders: readonly Tensor[], values: readonly T[]): [Tensor[], T[]] => [
     placeholders.filter((p) => read.has(p)),
     values.filter((_, k) => read.has(placeholders[k])),
@@ -121,6 +128,7 @@ export function makeScan(body: ScanBody, operands: ScanOperands, trips: number, 
       carries: body.carries.length,
       trips,
       reverse,
+      bounded,
     },
   )
 }

@@ -61,7 +61,7 @@ describe('interpret', () => {
     const [xs, values] = bound([3], 'f32', [1, 2, 3])
     const run = (reverse: boolean): number[][] =>
       interpret(
-        p.scanOf([p.scalarConst(1, 'f32'), xs], { body, constants: 0, carries: 1, trips: 3, reverse }),
+        p.scanOf([p.scalarConst(1, 'f32'), xs], { body, constants: 0, carries: 1, trips: 3, reverse, bounded: false }),
         new Map([[xs, values]]),
       ).map((a) => [...a])
     expect(run(false)).toEqual([[19], [1, 3, 8]])

@@ -47,7 +47,11 @@ function usesOf(step: Step): Uses {
       const inputs = step.inputs.flatMap((input) => (input.kind === 'carry' ? [] : [input.slot]))
       const outputs = step.outputs.flatMap((output) => (output.kind === 'carry' ? [] : [output.slot]))
       return {
-        reads: new Set([...inputs, ...step.carries.map((carry) => carry.init)]),
+        reads: new Set([
+          ...inputs,
+          ...(step.bound === undefined ? [] : [step.bound]),
+          ...step.carries.map((carry) => carry.init),
+        ]),
         writes: new Set([...outputs, ...step.carries.flatMap((carry) => [carry.final, ...carry.buffers])]),
       }
     }

@@ -130,7 +130,7 @@ function withStackedCarries(
       ...where(carries, wanted),
     ],
   )
-  const results = makeScan(body, operands, attrs.trips, attrs.reverse)
+  const results = makeScan(body, operands, attrs)
   const own = attrs.body.outputs.length
   return { outputs: results.slice(0, own), stacked: spread(results.slice(own), wanted) }
 }
@@ -197,8 +197,7 @@ export const scanVjp: VjpRule<'scan'> = (a, cotangents, passes) => {
       carries: [...sums, ...ctCarries],
       slices: [...stacked, ...operands.slices, ...present(stackedCts)],
     },
-    attrs.trips,
-    !attrs.reverse,
+    { ...attrs, reverse: !attrs.reverse },
   )
   const gradients = spread(results, flat(active))
   return gradients.map((gradient, k) => (a.needs[k] ? gradient : null))
@@ -259,8 +258,7 @@ export const scanJvp: JvpRule<'scan'> = (a, tangents, passes) => {
       carries: [...operands.carries, ...filledTangents.carries],
       slices: [...operands.slices, ...filledTangents.slices],
     },
-    attrs.trips,
-    attrs.reverse,
+    attrs,
   )
   return spread(results.slice(attrs.carries), flowing)
 }
