@@ -1,2 +1,24 @@
 /** Reads and writes checkpoints: safetensors, PyTorch .bin, GGUF, GPTQ, AWQ and NF4 packing, streaming and by range. */
-export {}
+export { type Checkpoint, type Metadata, type TensorInfo } from './checkpoint.js'
+export {
+  byteLengthOf,
+  ggufBlockTypes,
+  isGgufBlockType,
+  isPlainDType,
+  layoutOf,
+  plainDTypes,
+  type BlockLayout,
+  type GgufBlockType,
+  type PlainDType,
+  type StoredDType,
+} from './dtype.js'
+export { ArgumentError, CheckpointError, type CheckpointErrorFacts } from './errors.js'
+export { memoryFolder, type Folder } from './folder.js'
+export { parseJsonKeepingDuplicates, type DuplicateKey, type JsonOptions, type JsonWithDuplicates } from './json.js'
+export { fromFloat32, toFloat32 } from './numbers/float32.js'
+export { openCheckpoint, type OpenCheckpointOptions } from './openCheckpoint.js'
+export { encodeSafetensors } from './safetensors/encode.js'
+export { type SafetensorsMetadata } from './safetensors/layout.js'
+export { openSafetensors } from './safetensors/open.js'
+export { blobSource, bytesSource, type ByteSource } from './source.js'
+export { type TensorToWrite } from './tensorToWrite.js'

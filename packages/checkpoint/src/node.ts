@@ -1,2 +1,5 @@
-/** Reads and writes checkpoints: safetensors, PyTorch .bin, GGUF, GPTQ, AWQ and NF4 packing, streaming and by range. */
-export {}
+/** Files and folders on a disk, and the writers of checkpoints. For Node. */
+export { diskFolder, fileSource } from './node/fileSource.js'
+export { replaceFile, type FileContent } from './node/replaceFile.js'
+export { writeSafetensors } from './node/writeSafetensors.js'
+export { writeShardedSafetensors, type WriteProgress, type WriteShardedOptions } from './node/writeSharded.js'
