@@ -1,2 +1,25 @@
 /** Aquila2, the bilingual language models of BAAI: configurations, forward pass, loading and saving. */
-export {}
+export {
+  Aquila2,
+  Decoder,
+  type Aquila2Cache,
+  type Aquila2ForwardOptions,
+  type Aquila2LossOptions,
+  type HiddenStates,
+} from './aquila2.js'
+export { Attention, type CachedSight, type Positions, type Sight } from './attention.js'
+export {
+  contextLength,
+  feedForwardWidth,
+  headDim,
+  ropeScaling,
+  type Aquila2Config,
+  type KnownRopeScaling,
+  type RopeScaling,
+} from './config.js'
+export { configs, smallConfig, type ConfigName, type SmallConfigOptions } from './configs.js'
+export { DecoderLayer, Mlp } from './decoderLayer.js'
+export { ConfigError, ModelError, OptionError } from './errors.js'
+export { estimate, type Estimate, type EstimateOptions, type WeightDType } from './estimate.js'
+export { layerShapes, parameterShapes } from './parameterShapes.js'
+export { ropeFrequencies } from './ropeFrequencies.js'
