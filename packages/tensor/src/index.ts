@@ -23,6 +23,7 @@ export {
   InternalError,
   NumericsError,
   ShapeError,
+  TarazedError,
   TracedValueError,
 } from './errors.js'
 export { Tensor } from './graph/tensor.js'
@@ -251,6 +252,7 @@ export type {
   VarianceOptions,
 } from './ops/index.js'
 export * as random from './random/index.js'
+export { checkOptions } from './ops/options.js'
 export { quantWeight } from './ops/quantWeight.js'
 export { dequantize, quantize } from './quant.js'
 export type { QuantizedArrays } from './quant.js'

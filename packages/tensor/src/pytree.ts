@@ -35,7 +35,7 @@ export function flattenTree(tree: Tree, path = ''): { leaves: Tensor[]; def: Tre
   const leaves: Tensor[] = []
   const paths: string[] = []
   const keys: string[] = []
-  const builder = flattenInto(tree, path, leaves, paths, keys)
+  const builder = flattenInto(tree, path, leaves, paths, keys, 0)
   const def: TreeDef = {
     key: keys.join(''),
     leafCount: leaves.length,
@@ -47,20 +47,34 @@ export function flattenTree(tree: Tree, path = ''): { leaves: Tensor[]; def: Tre
 
 type Builder = (leaves: readonly Tensor[], cursor: { at: number }) => Tree
 
-function flattenInto(tree: Tree, path: string, leaves: Tensor[], paths: string[], keys: string[]): Builder {
+/** No honest tree comes near; one that contains itself would never end. */
+const DEEPEST = 200
+
+function flattenInto(
+  tree: Tree,
+  path: string,
+  leaves: Tensor[],
+  paths: string[],
+  keys: string[],
+  depth: number,
+): Builder {
   if (tree instanceof Tensor) {
     leaves.push(tree)
     paths.push(path === '' ? 'value' : path)
     keys.push('*')
     return (values, cursor) => values[cursor.at++]
   }
+  if (depth > DEEPEST)
+    throw new ArgumentError(
+      `tree: a tree may be ${DEEPEST} levels deep, got more at ${path.slice(0, 40)}…; it seems to contain itself, so pass only what the function needs`,
+    )
   if (Array.isArray(tree)) {
     keys.push('[')
-    const children = tree.map((child, k) => flattenInto(child, `${path}[${k}]`, leaves, paths, keys))
+    const children = tree.map((child, k) => flattenInto(child, `${path}[${k}]`, leaves, paths, keys, depth + 1))
     keys.push(']')
     return (values, cursor) => children.map((child) => child(values, cursor))
   }
-  if (tree !== null && typeof tree === 'object') return flattenObject(tree, path, leaves, paths, keys)
+  if (tree !== null && typeof tree === 'object') return flattenObject(tree, path, leaves, paths, keys, depth)
   if (typeof tree === 'function')
     throw new ArgumentError(
       `tree: functions are no part of a tree, got one at ${path || 'the root'}; close over it instead`,
@@ -69,19 +83,26 @@ function flattenInto(tree: Tree, path: string, leaves: Tensor[], paths: string[]
   return () => tree
 }
 
-function flattenObject(tree: object, path: string, leaves: Tensor[], paths: string[], keys: string[]): Builder {
+function flattenObject(
+  tree: object,
+  path: string,
+  leaves: Tensor[],
+  paths: string[],
+  keys: string[],
+  depth: number,
+): Builder {
   const custom = isTreeNode(tree)
   const prototype: unknown = Object.getPrototypeOf(tree)
   if (!custom && prototype !== Object.prototype && prototype !== null)
     throw new ArgumentError(
-      `tree: leaves must be tensors, numbers, strings or booleans, got ${tree.constructor?.name ?? 'an object'} at ${path || 'the root'}; wrap arrays of numbers in tensor(…)`,
+      `tree: leaves must be tensors, numbers, strings or booleans, got ${tree.constructor?.name ?? 'an object'} at ${path || 'the root'}; ${tree instanceof Promise ? 'await it first' : 'wrap arrays of numbers in tensor(…)'}`,
     )
   const flat = custom ? tree.treeFlatten() : { children: tree as Record<string, Tree>, staticKey: '' }
   const names = Object.keys(flat.children)
   keys.push(`{${flat.staticKey}|`)
   const children = names.map((name) => {
     keys.push(`${JSON.stringify(name)}:`)
-    return flattenInto(flat.children[name], path === '' ? name : `${path}.${name}`, leaves, paths, keys)
+    return flattenInto(flat.children[name], path === '' ? name : `${path}.${name}`, leaves, paths, keys, depth + 1)
   })
   keys.push('}')
   return (values, cursor) => {

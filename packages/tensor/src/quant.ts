@@ -3,7 +3,7 @@
  * a weight is [N, K] as in a checkpoint (output features, input features).
  */
 import { ArgumentError, ShapeError } from './errors.js'
-import { NF4_LEVELS, QUANT_BLOCK, type QuantFormat } from './program/quant.js'
+import { NF4_LEVELS, QUANT_BLOCK, QUANT_FORMATS, type QuantFormat } from './program/quant.js'
 
 /** A weight [N, K] in one of the quantised formats. */
 export interface QuantizedArrays {
@@ -37,6 +37,11 @@ export function quantize(
   group: number,
 ): QuantizedArrays {
   checkQuantShape('quantize', shape, format, group)
+  if (!(data instanceof Float32Array)) {
+    throw new ArgumentError(
+      'quantize: the data must be a Float32Array, got something else; take it from await x.data(), or convert it with Float32Array.from',
+    )
+  }
   const [N, K] = shape
   if (data.length !== N * K) {
     throw new ShapeError(`quantize: a weight of shape [${N}, ${K}] has ${N * K} elements, got ${data.length}`)
@@ -57,7 +62,9 @@ export function quantize(
 }
 
 /** The weight that quantised arrays stand for, f32 [N, K]; every value is one f32 product, as backends compute it. */
-export function dequantize({ format, shape, group, packed, scale, zero }: QuantizedArrays): Float32Array {
+export function dequantize(weight: QuantizedArrays): Float32Array {
+  requireRecord('dequantize', weight)
+  const { format, shape, group, packed, scale, zero } = weight
   checkQuantShape('dequantize', shape, format, group)
   const levels = format === 'int8' ? packed : unpackHalves(packed as Uint8Array)
   const data = new Float32Array(shape[0] * shape[1])
@@ -98,9 +105,26 @@ export function unpackHalves(packed: Uint8Array): Uint8Array {
   return levels
 }
 
+/** @throws ArgumentError for anything but what `quantize` returns */
+export function requireRecord(caller: string, weight: QuantizedArrays): void {
+  const { packed, scale } = (weight ?? {}) as Partial<QuantizedArrays>
+  if (!ArrayBuffer.isView(packed) || !ArrayBuffer.isView(scale))
+    throw new ArgumentError(
+      `${caller}: the weight must be arrays of a quantised weight, got ${weight === null ? 'null' : typeof weight} without packed and scale; give what quantize(…) returns`,
+    )
+}
+
 /** @throws ShapeError when a weight of this shape cannot be stored in the format with this group */
 export function checkQuantShape(caller: string, shape: readonly number[], format: QuantFormat, group: number): void {
-  const [N, K] = shape
+  if (!QUANT_FORMATS.includes(format)) {
+    throw new ArgumentError(
+      `${caller}: the format must be one of ${QUANT_FORMATS.join(', ')}, got ${String(format)}; choose one of them`,
+    )
+  }
+  if (!Array.isArray(shape)) {
+    throw new ShapeError(`${caller}: a weight has shape [N, K], got ${typeof shape}; write it as in [768, 3072]`)
+  }
+  const [N, K] = shape as readonly number[]
   if (shape.length !== 2 || !(N >= 0) || !(K > 0)) {
     throw new ShapeError(`${caller}: a weight has shape [N, K] with K > 0, got [${shape.join(', ')}]`)
   }

@@ -34,11 +34,19 @@ export function stridesOf(shape: readonly number[]): number[] {
 export function normalizeAxis(op: string, axis: number, shape: readonly number[], extraAxes = 0): number {
   const rank = shape.length + extraAxes
   const positive = axis < 0 ? axis + rank : axis
+  if (rank === 0)
+    throw new ShapeError(`${op}: axis must name one of the axes, got shape [], which has none; reshape it`)
   if (!Number.isInteger(axis) || positive < 0 || positive >= rank)
     throw new ShapeError(
-      `${op}: axis must be an integer in [${-rank}, ${rank - 1}] for shape ${showShape(shape)}, got axis ${axis}`,
+      `${op}: axis must be an integer in [${-rank}, ${rank - 1}] for shape ${showShape(shape)}, got axis ${showAxes(axis)}`,
     )
   return positive
+}
+
+/** Also of what types forbid: text in quotes, objects by their class. */
+function showAxes(axes: unknown): string {
+  if (typeof axes === 'string') return JSON.stringify(axes)
+  return typeof axes === 'object' && axes !== null ? (axes.constructor?.name ?? 'an object') : String(axes)
 }
 
 /**
@@ -51,6 +59,10 @@ export function normalizeAxes(
   shape: readonly number[],
 ): number[] {
   if (axes === null || axes === undefined) return shape.map((_, k) => k)
+  if (typeof axes !== 'number' && !Array.isArray(axes))
+    throw new ShapeError(
+      `${op}: axes must be a number or a list of numbers, got ${showAxes(axes)}; write them as in [0, 1]`,
+    )
   const list = (typeof axes === 'number' ? [axes] : axes).map((axis) => normalizeAxis(op, axis, shape))
   const sorted = [...list].sort((a, b) => a - b)
   if (sorted.some((axis, k) => k > 0 && axis === sorted[k - 1]))

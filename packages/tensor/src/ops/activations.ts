@@ -4,6 +4,7 @@ import { binary, castTo, compare, select, unary } from '../graph/primitives.js'
 import type { Tensor } from '../graph/tensor.js'
 import { choose, constant, inF32, isLess, minus, over, plus, pointwise, times, toF32 } from './build.js'
 import { broadcastOperands, requireChoice, requireFloat, requireNumeric, type Operand } from './check.js'
+import { checkOptions } from './options.js'
 
 /** exp(-|x|): in (0, 1] for every x, so nothing built from it overflows. The sign test instead of |x| keeps the slope at 0. */
 function decay(x: Tensor): Tensor {
@@ -106,8 +107,9 @@ function geluTanhSlope(x: Tensor): Tensor {
  * @param approximate `none` uses erf, `tanh` the formula of the paper, ½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))
  * @source arXiv 1606.08415
  */
-export function gelu(x: Tensor, { approximate = 'none' }: { approximate?: 'none' | 'tanh' } = {}): Tensor {
+export function gelu(x: Tensor, options: { approximate?: 'none' | 'tanh' } = {}): Tensor {
   requireFloat('gelu', x)
+  const { approximate = 'none' } = checkOptions('gelu', options, ['approximate'])
   requireChoice('gelu', 'approximate', approximate, ['none', 'tanh'])
   if (approximate === 'tanh') return inF32(x, (wide) => pointwise('gelu', wide, geluTanh, geluTanhSlope))
   return inF32(x, (wide) => pointwise('gelu', wide, (operand) => times(operand, normalCdf(operand)), geluSlope))

@@ -20,12 +20,15 @@ import {
   requireChoice,
   requireElement,
   requireFloat,
+  requireNumber,
   requireRank,
   requireSameDType,
+  requireTensor,
   shapeError,
   show,
   showAll,
 } from './check.js'
+import { checkOptions } from './options.js'
 import { flipOver, sliceAxis } from './movement.js'
 
 /** Options of `scaledDotProductAttention`: what a query may see, and the factor of the scores. */
@@ -51,8 +54,9 @@ export interface AttentionOptions {
  * @source arXiv 1706.03762, 2305.13245
  */
 export function scaledDotProductAttention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
-  const { mask = null, causal = null, scale = null, length = null } = options
   requireAttention(q, k, v)
+  const { mask = null, causal = null, scale = null, length = null } = checkOptions(NAME, options, ATTENTION)
+  if (scale !== null) requireNumber(NAME, 'scale', scale)
   requireChoice(NAME, 'causal', causal, [null, 'topLeft', 'bottomRight'])
   const [B, H, T, D] = q.shape
   const S = k.shape[2]
@@ -69,6 +73,7 @@ export function scaledDotProductAttention(q: Tensor, k: Tensor, v: Tensor, optio
 }
 
 const NAME = 'scaledDotProductAttention'
+const ATTENTION = ['mask', 'causal', 'scale', 'length'] as const
 
 function requireAttention(q: Tensor, k: Tensor, v: Tensor): void {
   requireFloat(NAME, q, k, v)
@@ -87,6 +92,7 @@ function requireAttention(q: Tensor, k: Tensor, v: Tensor): void {
 }
 
 function maskOperand(mask: Tensor, shape: readonly number[], operands: readonly Tensor[]): Tensor {
+  requireTensor(NAME, mask)
   const [q] = operands
   if (mask.dtype !== 'bool' && mask.dtype !== q.dtype)
     throw dtypeError(NAME, `mask must be bool or ${q.dtype}`, showAll([...operands, mask]), 'cast it')
@@ -106,6 +112,8 @@ function lengthOperand(length: Tensor | number): Tensor {
     throw dtypeError(NAME, 'length must be an integer', show(length), "cast it, as in cast(length, 'i32')")
   return castTo(length, 'i32')
 }
+
+const ROPE = ['base', 'dim', 'interleaved', 'frequencies'] as const
 
 /** Options of `rope`: which channels turn, in which pairs, how fast. */
 export interface RopeOptions {
@@ -129,16 +137,22 @@ export interface RopeOptions {
  */
 export function rope(x: Tensor, positions: Tensor, options: RopeOptions = {}): Tensor {
   requireFloat('rope', x)
-  const { base = 10000, dim = x.shape[x.rank - 1], interleaved = false, frequencies } = options
+  const {
+    base = 10000,
+    dim = x.shape[x.rank - 1],
+    interleaved = false,
+    frequencies,
+  } = checkOptions('rope', options, ROPE)
   requirePositions(x, positions)
+  requireNumber('rope', 'base', base, 0)
   const [B, T, H, D] = x.shape
   if (!Number.isInteger(dim) || dim < 0 || dim > D || dim % 2 !== 0)
     throw argumentError('rope', `dim must be even and at most ${D}`, `dim ${dim} for ${show(x)}`, 'change dim')
-  if (frequencies !== undefined && frequencies.length !== dim / 2)
+  if (frequencies !== undefined && (!Array.isArray(frequencies) || frequencies.length !== dim / 2))
     throw argumentError(
       'rope',
       `frequencies must be ${dim / 2} numbers, one for every pair`,
-      `${frequencies.length}`,
+      show(frequencies),
       'complete them',
     )
   const perPosition = frequencies ?? Array.from({ length: dim / 2 }, (_, p) => base ** ((-2 * p) / dim))

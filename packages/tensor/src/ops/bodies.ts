@@ -6,6 +6,7 @@ import type { AttentionAttrs, ConvAttrs, PrimitiveAttrs, PrimitiveName } from '.
 import { attentionBody, attentionGradBody } from './bodies/attention.js'
 import { convBody } from './bodies/conv.js'
 import { cumulativeBody } from './bodies/cumulative.js'
+import { groupedMatmulBody } from './bodies/groupedMatmul.js'
 import { quantMatmulBody } from './bodies/quantMatmul.js'
 import type { Tensor } from '../graph/tensor.js'
 
@@ -17,5 +18,6 @@ export const primitiveBodies: { readonly [Op in PrimitiveName]?: PrimitiveBody<O
   attentionGrad: (inputs, attrs: AttentionAttrs) => attentionGradBody(inputs, attrs),
   conv: ([x, w], attrs: ConvAttrs) => [convBody(x, w, attrs)],
   cumulative: ([x], attrs) => [cumulativeBody(x, attrs)],
+  groupedMatmul: ([a, b, offsets], { contract }) => [groupedMatmulBody(a, b, offsets, contract)],
   quantMatmul: ([x, ...weight], attrs) => [quantMatmulBody(x, weight, attrs)],
 }

@@ -1,5 +1,5 @@
 /** Argument checks shared by the public operators. Messages follow: *operator: rule, got operands; way out.* */
-import { isFloat, isInteger, type DType } from '../dtype.js'
+import { DTYPES, isFloat, isInteger, type DType } from '../dtype.js'
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js'
 import { broadcast, scalarConst } from '../graph/primitives.js'
 import { Tensor } from '../graph/tensor.js'
@@ -12,7 +12,8 @@ export type Operand = Tensor | number
 export function show(value: unknown): string {
   if (value instanceof Tensor) return `${value.dtype}${showShape(value.shape)}`
   if (Array.isArray(value)) return `an array of length ${value.length}`
-  if (typeof value === 'string') return JSON.stringify(value)
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}…` : value)
+  if (typeof value === 'function') return `the function ${value.name}`
   return value !== null && typeof value === 'object' ? (value.constructor?.name ?? 'an object') : String(value)
 }
 
@@ -35,8 +36,11 @@ export function argumentError(op: string, rule: string, got: string, wayOut: str
 /** @throws ArgumentError for anything but a tensor */
 export function requireTensor(op: string, ...values: readonly unknown[]): void {
   for (const value of values)
-    if (!(value instanceof Tensor))
-      throw argumentError(op, 'operands must be tensors', show(value), 'wrap data in tensor(…)')
+    if (!(value instanceof Tensor)) throw argumentError(op, 'operands must be tensors', show(value), wayToTensor(value))
+}
+
+function wayToTensor(value: unknown): string {
+  return value instanceof Promise ? 'await it first' : 'wrap data in tensor(…)'
 }
 
 /** @throws DTypeError when an operand is not f32, f16 or bf16 */
@@ -94,22 +98,32 @@ const INTEGER_RANGE: Partial<Record<DType, readonly [number, number]>> = {
 
 /**
  * A number as an element of `dtype`.
+ * @param subject what it is, for the message; default a number beside a tensor
  * @throws ArgumentError for a number that an integer dtype cannot hold
  */
-export function requireElement(op: string, value: number, dtype: DType): void {
+export function requireElement(op: string, value: number, dtype: DType, subject?: string): void {
   if (typeof value !== 'number')
-    throw argumentError(op, 'operands must be tensors or numbers', show(value), 'wrap data in tensor(…)')
+    throw argumentError(op, 'operands must be tensors or numbers', show(value), wayToTensor(value))
   if (dtype === 'bool' && value !== 0 && value !== 1)
-    throw argumentError(op, 'a number beside a bool tensor must be 0 or 1', String(value), 'cast the tensor')
+    throw argumentError(
+      op,
+      `${subject ?? 'a number beside a bool tensor'} must be 0 or 1`,
+      String(value),
+      castOr(subject),
+    )
   const range = INTEGER_RANGE[dtype]
   if (range === undefined) return
   if (!Number.isInteger(value) || value < range[0] || value > range[1])
     throw argumentError(
       op,
-      `a number beside a tensor of ${dtype} must be an integer in [${range[0]}, ${range[1]}]`,
+      `${subject ?? `a number beside a tensor of ${dtype}`} must be an integer in [${range[0]}, ${range[1]}]`,
       String(value),
-      'cast the tensor',
+      castOr(subject),
     )
+}
+
+function castOr(subject: string | undefined): string {
+  return subject === undefined ? 'cast the tensor' : 'change the value or choose another dtype'
 }
 
 /** The common shape of operands. @throws ShapeError naming all of them */
@@ -186,13 +200,47 @@ export function requireCount(op: string, name: string, value: number, least = 0)
     throw argumentError(op, `${name} must be an integer of at least ${least}`, show(value), `change ${name}`)
 }
 
+/**
+ * A list where one belongs. `write` shows the right form, for those who spread the numbers over the arguments.
+ * @throws ArgumentError for anything but an array
+ */
+export function requireList(op: string, name: string, value: unknown, write: string): void {
+  if (!Array.isArray(value)) throw argumentError(op, `${name} must be one list`, show(value), `write it as in ${write}`)
+}
+
+/** @throws ArgumentError for anything but a number that is not NaN, within [least, most] */
+export function requireNumber(op: string, name: string, value: unknown, least = -Infinity, most = Infinity): void {
+  if (typeof value === 'number' && value >= least && value <= most) return
+  const range =
+    least === -Infinity && most === Infinity
+      ? ''
+      : most === Infinity
+        ? ` of at least ${least}`
+        : ` in [${least}, ${most}]`
+  throw argumentError(op, `${name} must be a number${range}`, show(value), `change ${name}`)
+}
+
+/** @throws ArgumentError for anything but true or false */
+export function requireBoolean(op: string, name: string, value: unknown): void {
+  if (typeof value !== 'boolean')
+    throw argumentError(op, `${name} must be true or false`, show(value), `change ${name}`)
+}
+
+/** @throws DTypeError for anything but the name of a dtype */
+export function requireDType(op: string, dtype: DType): void {
+  if (!DTYPES.includes(dtype))
+    throw dtypeError(op, `dtype must be one of ${DTYPES.join(', ')}`, show(dtype), 'choose one of them')
+}
+
 /** @throws ShapeError for a shape with a negative or fractional size */
 export function requireShape(op: string, shape: readonly number[]): void {
-  if (!Array.isArray(shape) || !shape.every((n) => Number.isInteger(n) && n >= 0))
+  if (!Array.isArray(shape))
     throw shapeError(
       op,
       'a shape is a list of sizes of at least 0',
-      Array.isArray(shape) ? showShape(shape) : show(shape),
-      'change the shape',
+      show(shape),
+      `write it as in [${typeof shape === 'number' ? String(shape) : '2, 3'}]`,
     )
+  if (!shape.every((n) => Number.isInteger(n) && n >= 0))
+    throw shapeError(op, 'a shape is a list of sizes of at least 0', showShape(shape), 'change the shape')
 }

@@ -10,9 +10,11 @@ import {
   requireSameDType,
   requireTensor,
   shapeError,
+  show,
   showAll,
 } from './check.js'
 import { flipOver } from './movement.js'
+import { checkOptions } from './options.js'
 
 /** One number for all spatial axes, or one for each. */
 export type PerAxis = number | readonly number[]
@@ -30,22 +32,29 @@ export interface ConvOptions {
 
 /** @throws ArgumentError for a wrong count of numbers or one below `least` */
 export function perAxis(op: string, name: string, value: PerAxis, axes: number, least: number): number[] {
-  const list = typeof value === 'number' ? new Array<number>(axes).fill(value) : [...value]
-  if (list.length !== axes)
-    throw argumentError(op, `${name} must be a number or ${axes} numbers`, `[${list.join(', ')}]`, `complete ${name}`)
+  const list = typeof value === 'number' ? new Array<number>(axes).fill(value) : value
+  if (!Array.isArray(list) || list.length !== axes)
+    throw argumentError(
+      op,
+      `${name} must be a number or ${axes} numbers`,
+      Array.isArray(list) ? `[${list.join(', ')}]` : show(list),
+      `complete ${name}`,
+    )
   list.forEach((n) => requireCount(op, name, n, least))
-  return list
+  return [...(list as readonly number[])]
 }
 
 /** [low, high] for every axis. @throws ArgumentError for a wrong count of numbers */
 export function paddingPairs(op: string, padding: Padding, axes: number): [number, number][] {
   const list = typeof padding === 'number' ? new Array<number>(axes).fill(padding) : padding
-  const pairs = list.map((p): [number, number] => (typeof p === 'number' ? [p, p] : [p[0], p[1]]))
+  const pairs = (Array.isArray(list) ? list : []).map((p: unknown): [number, number] =>
+    Array.isArray(p) && p.length === 2 ? [p[0] as number, p[1] as number] : [p as number, p as number],
+  )
   if (pairs.length !== axes || !pairs.flat().every((n) => Number.isInteger(n) && n >= 0))
     throw argumentError(
       op,
       `padding must be a number, or ${axes} numbers or [low, high] pairs of at least 0`,
-      JSON.stringify(padding),
+      Array.isArray(padding) ? JSON.stringify(padding) : show(padding),
       'complete padding',
     )
   return pairs
@@ -63,7 +72,7 @@ function convolution(
   requireFloat(op, ...operands)
   requireSameDType(op, ...operands)
   const got = showAll(operands)
-  const { groups = 1 } = options
+  const { groups = 1 } = checkOptions(op, options, ['stride', 'padding', 'dilation', 'groups'])
   requireCount(op, 'groups', groups, 1)
   if (x.rank !== spatial + 2 || w.rank !== spatial + 2)
     throw shapeError(op, `x must be [N, C, …] and w [O, C/groups, …] with ${spatial} spatial axes`, got, 'reshape them')
@@ -155,7 +164,7 @@ export function convTranspose2d(
   requireFloat(op, ...operands)
   requireSameDType(op, ...operands)
   const got = showAll(operands)
-  const { groups = 1 } = options
+  const { groups = 1 } = checkOptions(op, options, ['stride', 'padding', 'outputPadding', 'dilation', 'groups'])
   requireCount(op, 'groups', groups, 1)
   if (x.rank !== 4 || w.rank !== 4)
     throw shapeError(op, 'x must be [N, C, H, W] and w [C, O/groups, kh, kw]', got, 'reshape them')

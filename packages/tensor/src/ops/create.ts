@@ -1,5 +1,5 @@
 /** Tensors from data and from formulas. */
-import { DTYPES, dtypeBytes, isFloat, isInteger, type DType } from '../dtype.js'
+import { dtypeBytes, isFloat, isInteger, type DType } from '../dtype.js'
 import { broadcast, castTo, compare, iota, scalarConst, select } from '../graph/primitives.js'
 import { Tensor } from '../graph/tensor.js'
 import { showShape, sizeOf } from '../shape.js'
@@ -8,23 +8,21 @@ import {
   argumentError,
   dtypeError,
   requireCount,
+  requireDType,
   requireElement,
+  requireNumber,
   requireShape,
   requireTensor,
   shapeError,
   show,
 } from './check.js'
 import { bytesOf, flatten, type TensorInput } from './hostData.js'
+import { checkOptions } from './options.js'
 
 function readyTensor(shape: readonly number[], dtype: DType, bytes: Uint8Array): Tensor {
   const made = new Tensor({ shape: [...shape], dtype }, null, 0)
   made.storage = { kind: 'host', bytes }
   return made
-}
-
-function requireDType(op: string, dtype: DType): void {
-  if (!DTYPES.includes(dtype))
-    throw dtypeError(op, `dtype must be one of ${DTYPES.join(', ')}`, show(dtype), 'choose one of them')
 }
 
 /**
@@ -36,7 +34,8 @@ function requireDType(op: string, dtype: DType): void {
  * @throws ShapeError for ragged arrays or a shape of another size
  * @throws ArgumentError for an element that the dtype cannot hold
  */
-export function tensor(data: TensorInput, { shape, dtype }: { shape?: readonly number[]; dtype?: DType } = {}): Tensor {
+export function tensor(data: TensorInput, options: { shape?: readonly number[]; dtype?: DType } = {}): Tensor {
+  const { shape, dtype } = checkOptions('tensor', options, ['dtype', 'shape'])
   if (dtype !== undefined) requireDType('tensor', dtype)
   if (shape !== undefined) requireShape('tensor', shape)
   const flat = flatten(data)
@@ -60,8 +59,20 @@ export function tensor(data: TensorInput, { shape, dtype }: { shape?: readonly n
  */
 export function fromBytes(
   bytes: Uint8Array,
-  { shape, dtype, copy = true }: { shape: readonly number[]; dtype: DType; copy?: boolean },
+  options: { shape: readonly number[]; dtype: DType; copy?: boolean },
 ): Tensor {
+  if (Object.prototype.toString.call(bytes) !== '[object Uint8Array]')
+    throw argumentError(
+      'fromBytes',
+      'the bytes must be a Uint8Array',
+      show(bytes),
+      'wrap them, as in new Uint8Array(array.buffer, array.byteOffset, array.byteLength), or give numbers to tensor(…)',
+    )
+  const {
+    shape,
+    dtype,
+    copy = true,
+  } = checkOptions('fromBytes', options, ['shape', 'dtype', 'copy'], ['shape', 'dtype'])
   requireDType('fromBytes', dtype)
   requireShape('fromBytes', shape)
   const expected = sizeOf(shape) * dtypeBytes(dtype)
@@ -76,20 +87,24 @@ export function fromBytes(
   return readyTensor(shape, dtype, copy ? new Uint8Array(bytes) : bytes)
 }
 
+const DTYPE = ['dtype'] as const
+
+function requireScalar(op: string, value: unknown): void {
+  if (typeof value !== 'number' && typeof value !== 'boolean')
+    throw argumentError(op, 'the value must be a number or a boolean', show(value), 'give lists of them to tensor(…)')
+}
+
 /** A rank-0 tensor with a value of its own: unlike a number it is a run-time argument of a compiled function. */
-export function scalar(
-  value: number | boolean,
-  { dtype = typeof value === 'boolean' ? 'bool' : 'f32' }: { dtype?: DType } = {},
-): Tensor {
+export function scalar(value: number | boolean, options: { dtype?: DType } = {}): Tensor {
+  requireScalar('scalar', value)
+  const { dtype = typeof value === 'boolean' ? 'bool' : 'f32' } = checkOptions('scalar', options, DTYPE)
   return tensor(value, { dtype })
 }
 
 /** A tensor filled with one value. */
-export function full(
-  shape: readonly number[],
-  value: number | boolean,
-  { dtype = typeof value === 'boolean' ? 'bool' : 'f32' }: { dtype?: DType } = {},
-): Tensor {
+export function full(shape: readonly number[], value: number | boolean, options: { dtype?: DType } = {}): Tensor {
+  requireScalar('full', value)
+  const { dtype = typeof value === 'boolean' ? 'bool' : 'f32' } = checkOptions('full', options, DTYPE)
   return filled('full', shape, Number(value), dtype)
 }
 
@@ -101,13 +116,13 @@ function filled(op: string, shape: readonly number[], value: number, dtype: DTyp
 }
 
 /** A tensor of zeros; false in dtype bool. @throws ShapeError for a size that is no whole number of at least 0 */
-export function zeros(shape: readonly number[], { dtype = 'f32' }: { dtype?: DType } = {}): Tensor {
-  return filled('zeros', shape, 0, dtype)
+export function zeros(shape: readonly number[], options: { dtype?: DType } = {}): Tensor {
+  return filled('zeros', shape, 0, checkOptions('zeros', options, DTYPE).dtype ?? 'f32')
 }
 
 /** A tensor of ones; true in dtype bool. @throws ShapeError for a size that is no whole number of at least 0 */
-export function ones(shape: readonly number[], { dtype = 'f32' }: { dtype?: DType } = {}): Tensor {
-  return filled('ones', shape, 1, dtype)
+export function ones(shape: readonly number[], options: { dtype?: DType } = {}): Tensor {
+  return filled('ones', shape, 1, checkOptions('ones', options, DTYPE).dtype ?? 'f32')
 }
 
 /** Zeros of the shape and dtype of x. */
@@ -140,13 +155,13 @@ export function arange(start: number, stop: number, options?: ArangeOptions): Te
 export function arange(first: number, second?: number | ArangeOptions, third: ArangeOptions = {}): Tensor {
   const onlyStop = typeof second !== 'number'
   const [start, stop] = onlyStop ? [0, first] : [first, second]
-  const { step = 1, dtype = 'i32' } = onlyStop ? (second ?? {}) : third
+  const { step = 1, dtype = 'i32' } = checkOptions('arange', onlyStop ? second : third, ['dtype', 'step'])
   requireDType('arange', dtype)
   if (!Number.isFinite(start) || !Number.isFinite(stop) || !Number.isFinite(step) || step === 0)
     throw argumentError(
       'arange',
       'start, stop and step must be finite and step not 0',
-      `${start}, ${stop} and ${step}`,
+      `${show(start)}, ${show(stop)} and ${show(step)}`,
       'change them',
     )
   const count = Math.max(0, Math.ceil((stop - start) / step))
@@ -172,6 +187,8 @@ function integerRange(start: number, step: number, count: number, dtype: DType):
 /** `num` f32 values from start to stop, both ends included. */
 export function linspace(start: number, stop: number, num: number): Tensor {
   requireCount('linspace', 'num', num)
+  requireNumber('linspace', 'start', start)
+  requireNumber('linspace', 'stop', stop)
   const step = num > 1 ? (stop - start) / (num - 1) : 0
   const index = iota(num, 'f32')
   if (num === 1) return broadcast(scalarConst(start, 'f32'), [1])
@@ -189,12 +206,8 @@ interface BandOptions {
   readonly dtype?: DType
 }
 
-function band(
-  op: string,
-  relation: 'eq' | 'le',
-  n: number,
-  { m = n, k = 0, dtype }: BandOptions & { dtype: DType },
-): Tensor {
+function band(op: string, relation: 'eq' | 'le', n: number, options: BandOptions, usual: DType): Tensor {
+  const { m = n, k = 0, dtype = usual } = checkOptions(op, options, ['dtype', 'm', 'k'])
   requireCount(op, 'n', n)
   requireCount(op, 'm', m)
   requireDType(op, dtype)
@@ -203,11 +216,11 @@ function band(
 }
 
 /** Ones where j = i + k, else zeros; [n, m]. */
-export function eye(n: number, { m, k, dtype = 'f32' }: BandOptions = {}): Tensor {
-  return band('eye', 'eq', n, { m, k, dtype })
+export function eye(n: number, options: BandOptions = {}): Tensor {
+  return band('eye', 'eq', n, options, 'f32')
 }
 
 /** True (ones) where j ≤ i + k: with k = 0 the causal mask; [n, m]. */
-export function tri(n: number, { m, k, dtype = 'bool' }: BandOptions = {}): Tensor {
-  return band('tri', 'le', n, { m, k, dtype })
+export function tri(n: number, options: BandOptions = {}): Tensor {
+  return band('tri', 'le', n, options, 'bool')
 }

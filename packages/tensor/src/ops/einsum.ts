@@ -3,7 +3,7 @@ import { broadcast, castTo, matmulOf, reduceOver, reshapeTo, sliceOf, transposeT
 import type { Tensor } from '../graph/tensor.js'
 import { sizeOf } from '../shape.js'
 import { isNarrow, times } from './build.js'
-import { argumentError, shapeError, showAll } from './check.js'
+import { argumentError, shapeError, show, showAll } from './check.js'
 import { requireProduct } from './matmul.js'
 
 /** A tensor whose axes have names. Letters of an ellipsis are digits, counted from the last axis. */
@@ -63,7 +63,7 @@ function requireEquation(equation: string, operands: readonly Tensor[]): void {
   const letters = '(?:[A-Za-z]|\\.\\.\\.)*'
   if (!new RegExp(`^${letters}(?:,${letters})*(?:->${letters})?$`).test(compact))
     throw malformed(
-      String(equation),
+      typeof equation === 'string' ? equation : show(equation),
       operands,
       'an equation is made of letters, commas, one -> and at most one ellipsis per term',
     )

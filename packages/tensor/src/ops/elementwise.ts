@@ -1,5 +1,5 @@
 /** Elementwise operators. */
-import { isFloat, isInteger, type DType, DTYPES } from '../dtype.js'
+import { isFloat, isInteger, type DType } from '../dtype.js'
 import type { BinaryName, UnaryName } from '../graph/primitive.js'
 import {
   binary,
@@ -20,6 +20,7 @@ import {
   commonShape,
   dtypeError,
   requireBool,
+  requireDType,
   requireElement,
   requireFloat,
   requireNumeric,
@@ -28,6 +29,7 @@ import {
   tensorsOf,
   type Operand,
 } from './check.js'
+import { checkOptions } from './options.js'
 
 /** A function of floats: narrow ones are widened, so that the derivative is computed in f32 too. */
 function floatFunction(op: UnaryName, x: Tensor): Tensor {
@@ -270,8 +272,9 @@ function integerPower(base: Tensor, exponent: Tensor): Tensor {
  * x limited to [min, max]; null leaves a side open; NaN stays.
  * @throws ArgumentError when min > max
  */
-export function clip(x: Tensor, { min = null, max = null }: { min?: number | null; max?: number | null } = {}): Tensor {
+export function clip(x: Tensor, options: { min?: number | null; max?: number | null } = {}): Tensor {
   requireNumeric('clip', x)
+  const { min = null, max = null } = checkOptions('clip', options, ['min', 'max'])
   if (min !== null && max !== null && min > max)
     throw argumentError('clip', 'min must not exceed max', `min ${min} and max ${max}`, 'swap them')
   if (min !== null) requireElement('clip', min, x.dtype)
@@ -300,8 +303,7 @@ export function where(cond: Tensor, a: Operand, b: Operand): Tensor {
  */
 export function cast(x: Tensor, dtype: DType): Tensor {
   requireTensor('cast', x)
-  if (!DTYPES.includes(dtype))
-    throw argumentError('cast', `dtype must be one of ${DTYPES.join(', ')}`, show(dtype), 'choose one of them')
+  requireDType('cast', dtype)
   return castTo(x, dtype)
 }
 
@@ -310,7 +312,7 @@ export function bitcast(x: Tensor, dtype: 'f32' | 'i32' | 'u32'): Tensor {
   requireTensor('bitcast', x)
   const words: readonly DType[] = ['f32', 'i32', 'u32']
   if (!words.includes(x.dtype) || !words.includes(dtype))
-    throw dtypeError('bitcast', 'both types must be f32, i32 or u32', `${show(x)} to ${String(dtype)}`, 'use cast')
+    throw dtypeError('bitcast', 'both types must be f32, i32 or u32', `${show(x)} to ${show(dtype)}`, 'use cast')
   return bitcastTo(x, dtype)
 }
 

@@ -118,11 +118,12 @@ function fill(host: Float32Array | WholeArray, values: FlatData['values'], dtype
     host.set(values as ArrayLike<number>)
     return
   }
+  const subject = `every element of a tensor of ${dtype}`
   for (let k = 0; k < values.length; k++) {
     const value = Number(values[k])
     if (dtype === 'bool') host[k] = value === 0 ? 0 : 1
     else {
-      if (dtype !== 'f32') requireElement('tensor', value, dtype)
+      if (dtype !== 'f32') requireElement('tensor', value, dtype, subject)
       host[k] = value
     }
   }

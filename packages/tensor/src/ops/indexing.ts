@@ -19,7 +19,9 @@ import { coordinates } from './build.js'
 import {
   dtypeError,
   requireCount,
+  requireDType,
   requireElement,
+  requireList,
   requireRank,
   requireSameDType,
   requireTensor,
@@ -27,6 +29,9 @@ import {
   show,
   showAll,
 } from './check.js'
+import { checkOptions } from './options.js'
+
+const AXIS = ['axis'] as const
 
 /** @throws DTypeError naming all operands when the index is no integer tensor */
 function integerIndex(op: string, x: Tensor, index: Tensor): Tensor {
@@ -87,16 +92,18 @@ function cutTo(x: Tensor, index: Tensor, axis: number): Tensor {
  * torch.gather: out[i, j, …] = x[index[i, j, …], j, …] for axis 0. The index has the rank of x and may be smaller off the axis.
  * Out of range: NaN (0 for integers).
  */
-export function gather(x: Tensor, index: Tensor, { axis }: { axis: number }): Tensor {
+export function gather(x: Tensor, index: Tensor, options: { axis: number }): Tensor {
   const places = integerIndex('gather', x, index)
+  const { axis } = checkOptions('gather', options, AXIS, AXIS)
   const at = normalizeAxis('gather', axis, x.shape)
   requireInside('gather', x, index, at)
   return gatherAlong(cutTo(x, index, at), places, at)
 }
 
 /** numpy.take_along_axis: as `gather`, with the other axes broadcast. */
-export function takeAlongAxis(x: Tensor, index: Tensor, { axis }: { axis: number }): Tensor {
+export function takeAlongAxis(x: Tensor, index: Tensor, options: { axis: number }): Tensor {
   const places = integerIndex('takeAlongAxis', x, index)
+  const { axis } = checkOptions('takeAlongAxis', options, AXIS, AXIS)
   const at = normalizeAxis('takeAlongAxis', axis, x.shape)
   if (index.rank !== x.rank)
     throw shapeError('takeAlongAxis', 'operand and index must have one rank', showAll([x, index]), 'reshape the index')
@@ -117,8 +124,9 @@ export function takeAlongAxis(x: Tensor, index: Tensor, { axis }: { axis: number
 }
 
 /** Slices of an axis at the places of a vector. Out of range: NaN (0 for integers). */
-export function indexSelect(x: Tensor, index: Tensor, { axis = 0 }: { axis?: number } = {}): Tensor {
+export function indexSelect(x: Tensor, index: Tensor, options: { axis?: number } = {}): Tensor {
   const places = integerIndex('indexSelect', x, index)
+  const { axis = 0 } = checkOptions('indexSelect', options, AXIS)
   const at = normalizeAxis('indexSelect', axis, x.shape)
   if (index.rank !== 1) throw shapeError('indexSelect', 'the index must have 1 axis', showAll([x, index]), 'reshape it')
   return selectAlong(x, places, at)
@@ -128,8 +136,9 @@ export function indexSelect(x: Tensor, index: Tensor, { axis = 0 }: { axis?: num
  * x with updates added at out[index[i, j, …], j, …] for axis 0; repeated places add up, in the same order on every run.
  * Index and updates may be smaller than x; places out of range are dropped.
  */
-export function scatterAdd(x: Tensor, index: Tensor, updates: Tensor, { axis }: { axis: number }): Tensor {
+export function scatterAdd(x: Tensor, index: Tensor, updates: Tensor, options: { axis: number }): Tensor {
   const places = integerIndex('scatterAdd', x, index)
+  const { axis } = checkOptions('scatterAdd', options, AXIS, AXIS)
   requireSameDType('scatterAdd', x, updates)
   if (x.dtype === 'bool')
     throw dtypeError('scatterAdd', 'operands must be numbers', showAll([x, index, updates]), 'cast them first')
@@ -155,8 +164,10 @@ export function scatterAdd(x: Tensor, index: Tensor, updates: Tensor, { axis }: 
 }
 
 /** A new last axis of `numClasses` with one where the class equals the index; an index out of range gives zeros. */
-export function oneHot(index: Tensor, numClasses: number, { dtype = 'f32' }: { dtype?: DType } = {}): Tensor {
+export function oneHot(index: Tensor, numClasses: number, options: { dtype?: DType } = {}): Tensor {
   requireTensor('oneHot', index)
+  const { dtype = 'f32' } = checkOptions('oneHot', options, ['dtype'])
+  requireDType('oneHot', dtype)
   if (!isInteger(index.dtype))
     throw dtypeError('oneHot', 'the index must be an integer tensor', show(index), "cast it, as in cast(index, 'i32')")
   requireCount('oneHot', 'numClasses', numClasses)
@@ -173,6 +184,7 @@ export function isClass(index: Tensor, classes: number): Tensor {
 export type Start = number | Tensor
 
 function startTensors(op: string, x: Tensor, starts: readonly Start[]): Tensor[] {
+  requireList(op, 'starts', starts, '[0, scalar(i)], one start for each axis')
   if (starts.length !== x.rank)
     throw shapeError(
       op,
@@ -195,6 +207,7 @@ function startTensors(op: string, x: Tensor, starts: readonly Start[]): Tensor[]
 /** The block of x of a static size that begins at run-time starts, which are clamped so that it fits. */
 export function dynamicSlice(x: Tensor, starts: readonly Start[], size: readonly number[]): Tensor {
   requireTensor('dynamicSlice', x)
+  requireList('dynamicSlice', 'size', size, 'dynamicSlice(x, [0, i], [2, 1])')
   if (size.length !== x.rank || size.some((n, k) => !Number.isInteger(n) || n < 0 || n > x.shape[k]))
     throw shapeError(
       'dynamicSlice',

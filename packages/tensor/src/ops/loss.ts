@@ -4,8 +4,18 @@ import { binary, castTo, compare, custom, reduceOver, unary } from '../graph/pri
 import type { Tensor } from '../graph/tensor.js'
 import { sameShape, showShape } from '../shape.js'
 import { choose, constant, inF32, isLess, maxForShift, minus, plus, spread, times } from './build.js'
-import { argumentError, dtypeError, requireChoice, requireFloat, requireTensor, shapeError, showAll } from './check.js'
+import {
+  dtypeError,
+  requireChoice,
+  requireElement,
+  requireFloat,
+  requireNumber,
+  requireTensor,
+  shapeError,
+  showAll,
+} from './check.js'
 import { isClass } from './indexing.js'
+import { checkOptions } from './options.js'
 
 /** Options of `crossEntropy`. */
 export interface CrossEntropyOptions {
@@ -28,11 +38,17 @@ export interface CrossEntropyOptions {
  * @returns [] or [...] in the dtype of the logits
  */
 export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntropyOptions = {}): Tensor {
-  const { ignoreIndex = -100, labelSmoothing = 0, zLoss = 0, reduction = 'mean' } = options
   requireLoss(logits, target)
+  const {
+    ignoreIndex = -100,
+    labelSmoothing = 0,
+    zLoss = 0,
+    reduction = 'mean',
+  } = checkOptions('crossEntropy', options, ['reduction', 'ignoreIndex', 'labelSmoothing', 'zLoss'])
+  requireElement('crossEntropy', ignoreIndex, 'i32')
+  requireNumber('crossEntropy', 'zLoss', zLoss)
   requireChoice('crossEntropy', 'reduction', reduction, ['mean', 'sum', 'none'])
-  if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
-    throw argumentError('crossEntropy', 'labelSmoothing must lie in [0, 1]', String(labelSmoothing), 'change it')
+  requireNumber('crossEntropy', 'labelSmoothing', labelSmoothing, 0, 1)
   const classes = castTo(target, 'i32')
   const counted = compare('ne', classes, constant(ignoreIndex, classes))
   return inF32(logits, (wide) => {

@@ -1,7 +1,7 @@
 /** Products of vectors, matrices and stacks of them. */
 import type { DType } from '../dtype.js'
 import { broadcast, matmulOf, quantMatmulOf, reshapeTo } from '../graph/primitives.js'
-import type { Tensor } from '../graph/tensor.js'
+import { Tensor } from '../graph/tensor.js'
 import { QUANT_BLOCK, QUANT_FORMATS, type QuantFormat } from '../program/quant.js'
 import { broadcastShapes, sameShape, sizeOf } from '../shape.js'
 import { times } from './build.js'
@@ -18,6 +18,7 @@ import {
   show,
   showAll,
 } from './check.js'
+import { checkOptions } from './options.js'
 
 const PRODUCT_DTYPES: readonly DType[] = ['f32', 'f16', 'bf16', 'i32']
 
@@ -106,10 +107,19 @@ export interface QuantWeight {
 }
 
 /** [N, K] of a quantised weight. @throws ArgumentError or ShapeError for a record whose parts do not fit together */
-export function quantShape(op: string, { format, group, packed, scale, zero }: QuantWeight): [N: number, K: number] {
+export function quantShape(op: string, weight: QuantWeight): [N: number, K: number] {
+  if (typeof weight !== 'object' || weight === null || weight instanceof Tensor)
+    throw argumentError(
+      op,
+      'the weight must be a record of a quantised weight',
+      show(weight),
+      'make one with quantWeight(quantize(…)), or use matmul for plain tensors',
+    )
+  const { format, group, packed, scale, zero } = weight
   requireChoice(op, 'format', format, QUANT_FORMATS)
   requireRank(op, 'packed', packed, 2)
   requireRank(op, 'scale', scale, 2)
+  if (zero !== undefined) requireTensor(op, zero)
   const [N, columns] = packed.shape
   const K = format === 'int8' ? columns : columns * 2
   const expected: DType = format === 'int8' ? 'i8' : 'u8'
@@ -120,11 +130,11 @@ export function quantShape(op: string, { format, group, packed, scale, zero }: Q
       showAll([packed, scale, ...(zero === undefined ? [] : [zero])]),
       'quantise again',
     )
-  if (group < 1 || K % group !== 0 || (format !== 'int8' && (K % QUANT_BLOCK !== 0 || group % QUANT_BLOCK !== 0)))
+  if (!(group >= 1) || K % group !== 0 || (format !== 'int8' && (K % QUANT_BLOCK !== 0 || group % QUANT_BLOCK !== 0)))
     throw argumentError(
       op,
       `group must divide K${format === 'int8' ? '' : ` and both be multiples of ${QUANT_BLOCK}`}`,
-      `group ${group} for K ${K}`,
+      `group ${show(group)} for K ${K}`,
       'choose another group',
     )
   if (!sameShape(scale.shape, [N, K / group]) || (zero !== undefined && !sameShape(zero.shape, scale.shape)))
@@ -151,10 +161,10 @@ export function quantShape(op: string, { format, group, packed, scale, zero }: Q
 export function quantMatmul(
   x: Tensor,
   weight: QuantWeight,
-  { activations = 'f32' }: { activations?: 'f32' | 'i16' | 'i8' } = {},
+  options: { activations?: 'f32' | 'i16' | 'i8' } = {},
 ): Tensor {
-  requireTensor('quantMatmul', x)
   requireFloat('quantMatmul', x)
+  const { activations = 'f32' } = checkOptions('quantMatmul', options, ['activations'])
   requireChoice('quantMatmul', 'activations', activations, ['f32', 'i16', 'i8'])
   const [N, K] = quantShape('quantMatmul', weight)
   if (x.rank === 0 || x.shape[x.rank - 1] !== K)

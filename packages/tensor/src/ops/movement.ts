@@ -8,6 +8,7 @@ import {
   requireChoice,
   requireCount,
   requireElement,
+  requireList,
   requireSameDType,
   requireShape,
   requireTensor,
@@ -15,6 +16,7 @@ import {
   show,
   showAll,
 } from './check.js'
+import { checkOptions } from './options.js'
 import type { Axes } from './reduce.js'
 
 /**
@@ -24,6 +26,7 @@ import type { Axes } from './reduce.js'
  */
 export function reshape(x: Tensor, shape: readonly number[]): Tensor {
   requireTensor('reshape', x)
+  requireList('reshape', 'shape', shape, 'x.reshape([2, -1])')
   return reshapeTo(x, completeShape(x, shape))
 }
 
@@ -53,6 +56,7 @@ export function transpose(x: Tensor, perm: readonly number[] | null = null): Ten
       x,
       x.shape.map((_, k) => x.rank - 1 - k),
     )
+  requireList('transpose', 'perm', perm, 'x.transpose([1, 0])')
   const axes = perm.map((axis) => (axis < 0 ? axis + x.rank : axis))
   const sorted = [...axes].sort((a, b) => a - b)
   if (axes.length !== x.rank || sorted.some((axis, k) => axis !== k))
@@ -102,6 +106,7 @@ export function squeeze(x: Tensor, axes: Axes = null): Tensor {
 export function expandDims(x: Tensor, axes: number | readonly number[]): Tensor {
   requireTensor('expandDims', x)
   const list = typeof axes === 'number' ? [axes] : axes
+  requireList('expandDims', 'axes', list, 'x.expandDims([0, 1])')
   const rank = x.rank + list.length
   const at = normalizeAxes('expandDims', list, new Array<number>(rank).fill(1))
   const rest = [...x.shape]
@@ -166,10 +171,21 @@ function resolveSlice(
  */
 export function slice(x: Tensor, slices: readonly Slice[]): Tensor {
   requireTensor('slice', x)
+  requireList('slice', 'slices', slices, 'x.slice([[0, 2], null]), one [start, stop] for each axis')
   const got = `${show(x)} and slices ${JSON.stringify(slices)}`
   if (slices.length > x.rank) throw shapeError('slice', `there may be at most ${x.rank} slices`, got, 'drop some')
   for (const entry of slices)
-    if (entry !== null && (entry[2] === 0 || entry.some((n) => n !== null && n !== undefined && !Number.isInteger(n))))
+    if (entry !== null && !Array.isArray(entry))
+      throw argumentError(
+        'slice',
+        'every slice must be [start, stop, step] or null for the whole axis',
+        got,
+        'write it as in x.slice([[0, 2], null]), or index with indexSelect',
+      )
+    else if (
+      entry !== null &&
+      (entry[2] === 0 || entry.some((n) => n !== null && n !== undefined && !Number.isInteger(n)))
+    )
       throw shapeError('slice', 'start, stop and step must be integers and step not 0', got, 'change the slice')
   const resolved = x.shape.map((n, k): [number, number, number] => {
     const entry = slices[k] ?? null
@@ -208,15 +224,13 @@ export interface PadOptions {
  * @param pads [low, high] for every axis
  * @throws ShapeError when a reflection is longer than the axis, or an edge is missing
  */
-export function pad(
-  x: Tensor,
-  pads: readonly (readonly [number, number])[],
-  { mode = 'constant', value = 0 }: PadOptions = {},
-): Tensor {
+export function pad(x: Tensor, pads: readonly (readonly [number, number])[], options: PadOptions = {}): Tensor {
   requireTensor('pad', x)
+  const { mode = 'constant', value = 0 } = checkOptions('pad', options, ['mode', 'value'])
+  requireList('pad', 'pads', pads, 'x.pad([[1, 1], [0, 0]]), [low, high] for each axis')
   requireChoice('pad', 'mode', mode, ['constant', 'reflect', 'edge'])
   const got = `${show(x)} and pads ${JSON.stringify(pads)}`
-  if (pads.length !== x.rank || !pads.every((p) => p.length === 2 && p.every(Number.isInteger)))
+  if (pads.length !== x.rank || !pads.every((p) => Array.isArray(p) && p.length === 2 && p.every(Number.isInteger)))
     throw shapeError('pad', `pads must be [low, high] for each of the ${x.rank} axes`, got, 'complete pads')
   if (mode === 'constant') {
     requireElement('pad', value, x.dtype)
@@ -256,6 +270,8 @@ function extendAxis(x: Tensor, axis: number, low: number, high: number, mode: 'r
   return concatOf([...side(low, 0, low), x, ...side(high, extent - 1, extent - 2)], axis)
 }
 
+const AXIS = ['axis'] as const
+
 function requireParts(op: string, tensors: readonly Tensor[]): void {
   if (!Array.isArray(tensors) || tensors.length === 0)
     throw argumentError(op, 'there must be at least one tensor in a list', show(tensors), 'give a list of tensors')
@@ -264,8 +280,9 @@ function requireParts(op: string, tensors: readonly Tensor[]): void {
 }
 
 /** Tensors joined along an axis. @throws ShapeError when ranks or the other sizes differ */
-export function concat(tensors: readonly Tensor[], { axis = 0 }: { axis?: number } = {}): Tensor {
+export function concat(tensors: readonly Tensor[], options: { axis?: number } = {}): Tensor {
   requireParts('concat', tensors)
+  const { axis = 0 } = checkOptions('concat', options, AXIS)
   const at = normalizeAxis('concat', axis, tensors[0].shape)
   for (const x of tensors)
     if (x.rank !== tensors[0].rank || x.shape.some((n, k) => k !== at && n !== tensors[0].shape[k]))
@@ -279,8 +296,9 @@ export function concat(tensors: readonly Tensor[], { axis = 0 }: { axis?: number
 }
 
 /** Tensors of one shape along a new axis. @param options `axis`: its position in the result */
-export function stack(tensors: readonly Tensor[], { axis = 0 }: { axis?: number } = {}): Tensor {
+export function stack(tensors: readonly Tensor[], options: { axis?: number } = {}): Tensor {
   requireParts('stack', tensors)
+  const { axis = 0 } = checkOptions('stack', options, AXIS)
   for (const x of tensors)
     if (!sameShape(x.shape, tensors[0].shape))
       throw shapeError('stack', 'shapes must be equal', showAll(tensors), 'broadcast or pad them')
@@ -294,8 +312,10 @@ export function stack(tensors: readonly Tensor[], { axis = 0 }: { axis?: number 
 }
 
 /** Consecutive parts of an axis. @throws ShapeError when sizes do not add up to it */
-export function split(x: Tensor, sizes: readonly number[], { axis = 0 }: { axis?: number } = {}): Tensor[] {
+export function split(x: Tensor, sizes: readonly number[], options: { axis?: number } = {}): Tensor[] {
   requireTensor('split', x)
+  const { axis = 0 } = checkOptions('split', options, AXIS)
+  requireList('split', 'sizes', sizes, 'x.split([2, 2]), the size of every part')
   const at = normalizeAxis('split', axis, x.shape)
   const total = sizes.reduce((sum, n) => sum + n, 0)
   if (!sizes.every((n) => Number.isInteger(n) && n >= 0) || total !== x.shape[at])
@@ -314,8 +334,9 @@ export function split(x: Tensor, sizes: readonly number[], { axis = 0 }: { axis?
 }
 
 /** The slices of an axis, without it. */
-export function unstack(x: Tensor, { axis = 0 }: { axis?: number } = {}): Tensor[] {
+export function unstack(x: Tensor, options: { axis?: number } = {}): Tensor[] {
   requireTensor('unstack', x)
+  const { axis = 0 } = checkOptions('unstack', options, AXIS)
   const at = normalizeAxis('unstack', axis, x.shape)
   const shape = x.shape.filter((_, k) => k !== at)
   return Array.from({ length: x.shape[at] }, (_, k) => reshapeTo(sliceAxis(x, at, k, 1), shape))
@@ -324,6 +345,7 @@ export function unstack(x: Tensor, { axis = 0 }: { axis?: number } = {}): Tensor
 /** x repeated as a whole, `reps` times along the last axes (numpy.tile). */
 export function tile(x: Tensor, reps: readonly number[]): Tensor {
   requireTensor('tile', x)
+  requireList('tile', 'reps', reps, 'x.tile([2, 1])')
   reps.forEach((n) => requireCount('tile', 'every repetition', n))
   const rank = Math.max(x.rank, reps.length)
   const shape = [...new Array<number>(rank - x.rank).fill(1), ...x.shape]
@@ -343,8 +365,9 @@ export function tile(x: Tensor, reps: readonly number[]): Tensor {
 }
 
 /** Every element of an axis `repeats` times in place (numpy.repeat). */
-export function repeat(x: Tensor, repeats: number, { axis }: { axis: number }): Tensor {
+export function repeat(x: Tensor, repeats: number, options: { axis: number }): Tensor {
   requireTensor('repeat', x)
+  const { axis } = checkOptions('repeat', options, AXIS, AXIS)
   requireCount('repeat', 'repeats', repeats)
   return repeatAxis(x, normalizeAxis('repeat', axis, x.shape), repeats)
 }
@@ -363,16 +386,20 @@ export function repeatAxis(x: Tensor, axis: number, repeats: number): Tensor {
  * Elements shifted along axes, those that leave at one end entering at the other.
  * @param options `axes`: one per shift; null rolls the flattened tensor
  */
-export function roll(x: Tensor, shifts: number | readonly number[], { axes = null }: { axes?: Axes } = {}): Tensor {
+export function roll(x: Tensor, shifts: number | readonly number[], options: { axes?: Axes } = {}): Tensor {
   requireTensor('roll', x)
+  const { axes = null } = checkOptions('roll', options, ['axes'])
   const list = typeof shifts === 'number' ? [shifts] : shifts
+  requireList('roll', 'shifts', list, 'x.roll([1, 2], { axes: [0, 1] })')
   if (!list.every(Number.isInteger))
     throw argumentError('roll', 'shifts must be integers', `[${list.join(', ')}]`, 'change them')
   if (axes === null) {
     const total = list.reduce((sum, n) => sum + n, 0)
     return reshapeTo(rollAxis(reshapeTo(x, [x.size]), 0, total), x.shape)
   }
-  const along = (typeof axes === 'number' ? [axes] : axes).map((axis) => normalizeAxis('roll', axis, x.shape))
+  const named = typeof axes === 'number' ? [axes] : axes
+  requireList('roll', 'axes', named, 'x.roll([1, 2], { axes: [0, 1] })')
+  const along = named.map((axis) => normalizeAxis('roll', axis, x.shape))
   if (along.length !== list.length)
     throw argumentError(
       'roll',
@@ -390,8 +417,9 @@ function rollAxis(x: Tensor, axis: number, shift: number): Tensor {
   return concatOf([sliceAxis(x, axis, extent - places, places), sliceAxis(x, axis, 0, extent - places)], axis)
 }
 
-function triangle(op: string, x: Tensor, k: number, lower: boolean): Tensor {
+function triangle(op: string, x: Tensor, options: { k?: number }, lower: boolean): Tensor {
   requireTensor(op, x)
+  const { k = 0 } = checkOptions(op, options, ['k'])
   if (x.rank < 2) throw shapeError(op, 'the operand must have at least 2 axes', show(x), 'reshape it')
   if (!Number.isInteger(k)) throw argumentError(op, 'k must be an integer', show(k), 'change k')
   const row = plus(coordinates(x.shape, x.rank - 2), k)
@@ -400,18 +428,19 @@ function triangle(op: string, x: Tensor, k: number, lower: boolean): Tensor {
 }
 
 /** The last two axes with 0 where j > i + k. */
-export function tril(x: Tensor, { k = 0 }: { k?: number } = {}): Tensor {
-  return triangle('tril', x, k, true)
+export function tril(x: Tensor, options: { k?: number } = {}): Tensor {
+  return triangle('tril', x, options, true)
 }
 
 /** The last two axes with 0 where j < i + k. */
-export function triu(x: Tensor, { k = 0 }: { k?: number } = {}): Tensor {
-  return triangle('triu', x, k, false)
+export function triu(x: Tensor, options: { k?: number } = {}): Tensor {
+  return triangle('triu', x, options, false)
 }
 
 /** A vector as the k-th diagonal of a matrix of zeros, or the k-th diagonal of a matrix. */
-export function diag(x: Tensor, { k = 0 }: { k?: number } = {}): Tensor {
+export function diag(x: Tensor, options: { k?: number } = {}): Tensor {
   requireTensor('diag', x)
+  const { k = 0 } = checkOptions('diag', options, ['k'])
   if (!Number.isInteger(k)) throw argumentError('diag', 'k must be an integer', show(k), 'change k')
   if (x.rank === 1) return diagonalMatrix(x, k)
   if (x.rank !== 2) throw shapeError('diag', 'the operand must have 1 or 2 axes', show(x), 'reshape it')

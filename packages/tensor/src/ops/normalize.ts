@@ -6,7 +6,8 @@ import { binary, broadcast, castTo, custom, reduceOver, reshapeTo, unary } from 
 import type { Tensor } from '../graph/tensor.js'
 import { normalizeAxis, sameShape } from '../shape.js'
 import { inF32, maxForShift, meanOver, minus, over, plus, reduceAndSpread, spread, times, toF32 } from './build.js'
-import { requireCount, requireFloat, requireSameDType, shapeError, show, showAll } from './check.js'
+import { requireCount, requireFloat, requireNumber, requireSameDType, shapeError, show, showAll } from './check.js'
+import { checkOptions } from './options.js'
 
 /** exp(x - max) and its sum, spread. */
 function exponentials(x: Tensor, axis: number): { shifted: Tensor; weights: Tensor } {
@@ -22,8 +23,9 @@ function softmaxOf(x: Tensor, axis: number): Tensor {
 }
 
 /** exp(x) / Σ exp(x) along an axis. */
-export function softmax(x: Tensor, { axis = -1 }: { axis?: number } = {}): Tensor {
+export function softmax(x: Tensor, options: { axis?: number } = {}): Tensor {
   requireFloat('softmax', x)
+  const { axis = -1 } = checkOptions('softmax', options, ['axis'])
   const at = normalizeAxis('softmax', axis, x.shape)
   if (x.shape[at] === 0) return x
   // The Jacobian is symmetric: one formula serves both directions.
@@ -41,8 +43,9 @@ export function softmax(x: Tensor, { axis = -1 }: { axis?: number } = {}): Tenso
 }
 
 /** x - log Σ exp(x) along an axis. */
-export function logSoftmax(x: Tensor, { axis = -1 }: { axis?: number } = {}): Tensor {
+export function logSoftmax(x: Tensor, options: { axis?: number } = {}): Tensor {
   requireFloat('logSoftmax', x)
+  const { axis = -1 } = checkOptions('logSoftmax', options, ['axis'])
   const at = normalizeAxis('logSoftmax', axis, x.shape)
   if (x.shape[at] === 0) return x
   const value = (wide: Tensor): Tensor => {
@@ -135,14 +138,16 @@ export function layerNorm(
   x: Tensor,
   weight: Tensor | null = null,
   bias: Tensor | null = null,
-  { axes = 1, eps = 1e-5 }: { axes?: number; eps?: number } = {},
+  options: { axes?: number; eps?: number } = {},
 ): Tensor {
   requireFloat('layerNorm', x)
+  const { axes = 1, eps = 1e-5 } = checkOptions('layerNorm', options, ['eps', 'axes'])
+  requireNumber('layerNorm', 'eps', eps, 0)
   if (!Number.isInteger(axes) || axes < 1 || axes > x.rank)
     throw shapeError(
       'layerNorm',
       `axes counts trailing axes, from 1 to ${x.rank}`,
-      `${show(x)} and axes ${axes}`,
+      `${show(x)} and axes ${show(axes)}`,
       'change axes',
     )
   requireParameters('layerNorm', x, [weight, bias], x.shape.slice(x.rank - axes))
@@ -155,8 +160,10 @@ export function layerNorm(
  * x / √(mean(x²) + eps) · weight over the last axis.
  * @source arXiv 1910.07467
  */
-export function rmsNorm(x: Tensor, weight: Tensor | null = null, { eps = 1e-6 }: { eps?: number } = {}): Tensor {
+export function rmsNorm(x: Tensor, weight: Tensor | null = null, options: { eps?: number } = {}): Tensor {
   requireFloat('rmsNorm', x)
+  const { eps = 1e-6 } = checkOptions('rmsNorm', options, ['eps'])
+  requireNumber('rmsNorm', 'eps', eps, 0)
   if (x.rank === 0) throw shapeError('rmsNorm', 'the operand must have at least 1 axis', show(x), 'reshape it')
   requireParameters('rmsNorm', x, [weight], x.shape.slice(-1))
   const y = affine(standardized('rmsNorm', toF32(x), [x.rank - 1], eps, false), weight, null, (p) =>
@@ -177,9 +184,11 @@ export function groupNorm(
   x: Tensor,
   weight: Tensor | null,
   bias: Tensor | null,
-  { groups, eps = 1e-5 }: { groups: number; eps?: number },
+  options: { groups: number; eps?: number },
 ): Tensor {
   requireFloat('groupNorm', x)
+  const { groups, eps = 1e-5 } = checkOptions('groupNorm', options, ['groups', 'eps'], ['groups'])
+  requireNumber('groupNorm', 'eps', eps, 0)
   requireCount('groupNorm', 'groups', groups, 1)
   if (x.rank < 2 || x.shape[1] % groups !== 0)
     throw shapeError(

@@ -6,6 +6,7 @@ import { sizeOf } from '../shape.js'
 import { constant, inF32, minus, over, plus, times } from './build.js'
 import {
   argumentError,
+  requireBoolean,
   requireChoice,
   requireFloat,
   requireNumeric,
@@ -18,6 +19,7 @@ import { paddingPairs, perAxis, type Padding, type PerAxis } from './conv.js'
 import { tensor } from './create.js'
 import { selectAlong } from './indexing.js'
 import { repeatAxis, sliceAxis } from './movement.js'
+import { checkOptions } from './options.js'
 
 interface Windows {
   readonly kernel: readonly number[]
@@ -52,7 +54,9 @@ function windowsFor(
   x: Tensor,
   spatial: number,
   options: PoolOptions & { readonly dilation?: PerAxis },
+  names: readonly string[],
 ): Windows {
+  checkOptions(op, options, names as readonly (keyof PoolOptions)[], ['kernel'])
   if (x.rank !== spatial + 2)
     throw shapeError(op, `the operand must be [N, C, …] with ${spatial} spatial axes`, show(x), 'reshape it')
   const kernel = perAxis(op, 'kernel', options.kernel, spatial, 1)
@@ -102,7 +106,7 @@ function spatialAxes(op: string, x: Tensor): number {
 
 function averagePool(op: string, x: Tensor, spatial: number, options: AvgPoolOptions): Tensor {
   requireFloat(op, x)
-  const windows = windowsFor(op, x, spatial, options)
+  const windows = windowsFor(op, x, spatial, options, ['kernel', 'stride', 'padding', 'countIncludePad'])
   return inF32(x, (wide) => {
     const total = reduceOver('sum', windowed(wide, windows, 0), windowAxes(windows))
     if (options.countIncludePad ?? true) return over(total, sizeOf(windows.kernel))
@@ -130,11 +134,13 @@ function realCounts({ kernel, stride, pads }: Windows, axis: number, extent: num
   )
 }
 
+const DILATED = ['kernel', 'stride', 'padding', 'dilation'] as const
+
 const LOWEST: Partial<Record<DType, number>> = { i32: -2147483648, u32: 0, i8: -128, u8: 0 }
 
 function maximumPool(op: string, x: Tensor, spatial: number, options: MaxPoolOptions): Tensor {
   requireNumeric(op, x)
-  const windows = windowsFor(op, x, spatial, options)
+  const windows = windowsFor(op, x, spatial, options, DILATED)
   for (let k = 0; k < spatial; k++)
     if (Math.max(...windows.pads[k]) > (windows.kernel[k] - 1) * windows.dilation[k])
       throw argumentError(
@@ -172,7 +178,8 @@ export function maxPool2d(x: Tensor, options: MaxPoolOptions): Tensor {
 /** Windows as columns: [N, C, H, W] -> [N, C·kh·kw, L], L the number of places in row-major order. */
 export function unfold(x: Tensor, options: MaxPoolOptions): Tensor {
   requireTensor('unfold', x)
-  const windows = windowsFor('unfold', x, 2, { ...options, stride: options.stride ?? 1 })
+  checkOptions('unfold', options, DILATED, ['kernel'])
+  const windows = windowsFor('unfold', x, 2, { ...options, stride: options.stride ?? 1 }, DILATED)
   const places = windowed(x, windows, 0) // [N, C, H', W', kh, kw]
   const [N, C, height, width, kh, kw] = places.shape
   return reshapeTo(transposeTo(places, [0, 1, 4, 5, 2, 3]), [N, C * kh * kw, height * width])
@@ -191,12 +198,10 @@ export interface ResizeOptions {
  * @param x [N, C, H, W]
  * @param size [H', W']
  */
-export function resize(
-  x: Tensor,
-  size: readonly number[],
-  { mode = 'nearest', alignCorners = false }: ResizeOptions = {},
-): Tensor {
+export function resize(x: Tensor, size: readonly number[], options: ResizeOptions = {}): Tensor {
   requireRank('resize', 'the operand', x, 4)
+  const { mode = 'nearest', alignCorners = false } = checkOptions('resize', options, ['mode', 'alignCorners'])
+  requireBoolean('resize', 'alignCorners', alignCorners)
   requireChoice('resize', 'mode', mode, ['nearest', 'bilinear'])
   const target = perAxis('resize', 'size', size, 2, 1)
   if (x.shape[2] === 0 || x.shape[3] === 0)

@@ -1,10 +1,14 @@
 /** Quantised arrays as tensors. */
-import type { QuantizedArrays } from '../quant.js'
+import { checkQuantShape, requireRecord, type QuantizedArrays } from '../quant.js'
 import { fromBytes } from './create.js'
 import type { QuantWeight } from './matmul.js'
 
 /** The tensors of a quantised weight: what `quantMatmul` takes. Copies the arrays. */
-export function quantWeight({ format, shape: [N, K], group, packed, scale, zero }: QuantizedArrays): QuantWeight {
+export function quantWeight(weight: QuantizedArrays): QuantWeight {
+  requireRecord('quantWeight', weight)
+  checkQuantShape('quantWeight', weight.shape, weight.format, weight.group)
+  const { format, shape, group, packed, scale, zero } = weight
+  const [N, K] = shape
   const bytesOf = (array: ArrayBufferView): Uint8Array =>
     new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
   const columns = format === 'int8' ? K : K / 2

@@ -28,7 +28,18 @@ import {
   sqrtFlatAtZero,
   times,
 } from './build.js'
-import { argumentError, dtypeError, requireFloat, requireNumeric, requireTensor, shapeError, show } from './check.js'
+import {
+  argumentError,
+  dtypeError,
+  requireBoolean,
+  requireFloat,
+  requireNumber,
+  requireNumeric,
+  requireTensor,
+  shapeError,
+  show,
+} from './check.js'
+import { checkOptions } from './options.js'
 
 /** null: all axes. */
 export type Axes = number | readonly number[] | null
@@ -40,13 +51,18 @@ export interface Reduction {
   readonly keepdims?: boolean
 }
 
+const REDUCTION = ['axes', 'keepdims'] as const
+
 /** Axes checked, ascending; and how to finish a result that dropped them. */
-function reduction(
+function reduction<Options extends Reduction>(
   op: string,
   x: Tensor,
-  { axes = null, keepdims = false }: Reduction,
+  options: Options,
+  names: readonly (keyof Options & string)[] = REDUCTION,
 ): { axes: number[]; finish: (reduced: Tensor) => Tensor } {
   requireTensor(op, x)
+  const { axes = null, keepdims = false } = checkOptions(op, options, names)
+  requireBoolean(op, 'keepdims', keepdims)
   const list = normalizeAxes(op, axes, x.shape)
   return { axes: list, finish: (reduced) => (keepdims ? reshapeTo(reduced, keptShape(x.shape, list)) : reduced) }
 }
@@ -125,13 +141,10 @@ export interface ArgReduction {
   readonly keepdims?: boolean
 }
 
-function argExtreme(
-  op: 'argmax' | 'argmin',
-  kind: ReduceName,
-  x: Tensor,
-  { axis = null, keepdims = false }: ArgReduction,
-): Tensor {
+function argExtreme(op: 'argmax' | 'argmin', kind: ReduceName, x: Tensor, options: ArgReduction): Tensor {
   requireTensor(op, x)
+  const { axis = null, keepdims = false } = checkOptions(op, options, ['axis', 'keepdims'])
+  requireBoolean(op, 'keepdims', keepdims)
   requireNumeric(op, x)
   const flat = axis === null
   const on = flat ? reshapeTo(x, [x.size]) : x
@@ -165,18 +178,23 @@ export interface VarianceOptions extends Reduction {
   readonly correction?: number
 }
 
+function deviations(op: string, x: Tensor, options: VarianceOptions, last: (squared: Tensor) => Tensor): Tensor {
+  const { axes, finish } = reduction(op, x, options, ['axes', 'keepdims', 'correction'])
+  const { correction = 0 } = options
+  requireNumber(op, 'correction', correction)
+  return finish(inF32(x, (wide) => last(varianceOver(wide, axes, correction))))
+}
+
 /** The variance; named so because `var` is a reserved word (the method is `x.var(…)`). */
 export function variance(x: Tensor, options: VarianceOptions = {}): Tensor {
   requireFloat('var', x)
-  const { axes, finish } = reduction('var', x, options)
-  return finish(inF32(x, (wide) => varianceOver(wide, axes, options.correction ?? 0)))
+  return deviations('var', x, options, (squared) => squared)
 }
 
 /** The standard deviation; its gradient is 0 where it is 0. */
 export function std(x: Tensor, options: VarianceOptions = {}): Tensor {
   requireFloat('std', x)
-  const { axes, finish } = reduction('std', x, options)
-  return finish(inF32(x, (wide) => sqrtFlatAtZero(varianceOver(wide, axes, options.correction ?? 0))))
+  return deviations('std', x, options, sqrtFlatAtZero)
 }
 
 /** log Σ exp(x); of nothing -Infinity. Its gradient is 0 where every element is -Infinity. */
@@ -208,10 +226,10 @@ export interface NormOptions extends Reduction {
  */
 export function norm(x: Tensor, options: NormOptions = {}): Tensor {
   requireFloat('norm', x)
+  const { axes, finish } = reduction('norm', x, options, ['axes', 'keepdims', 'ord'])
   const { ord = 2 } = options
   if (ord !== 'inf' && !(typeof ord === 'number' && ord > 0))
     throw argumentError('norm', "ord must be a positive number or 'inf'", show(ord), 'change ord')
-  const { axes, finish } = reduction('norm', x, options)
   return finish(inF32(x, (wide) => normOver(wide, axes, ord === 'inf' ? Infinity : ord)))
 }
 
@@ -249,8 +267,10 @@ export interface CumulativeOptions {
 }
 
 function cumulative(op: string, kind: 'sum' | 'prod' | 'max' | 'min', x: Tensor, options: CumulativeOptions): Tensor {
-  const { axis = -1, exclusive = false, reverse = false } = options
   requireTensor(op, x)
+  const { axis = -1, exclusive = false, reverse = false } = checkOptions(op, options, ['axis', 'exclusive', 'reverse'])
+  requireBoolean(op, 'exclusive', exclusive)
+  requireBoolean(op, 'reverse', reverse)
   const at = normalizeAxis(op, axis, x.shape)
   const fold = (operand: Tensor): Tensor => cumulativeOf(operand, { kind, axis: at, exclusive, reverse })
   return kind === 'sum' || kind === 'prod' ? inF32(accumulated(x), fold) : fold(requireOrdered(op, x))

@@ -11,11 +11,21 @@ import { argumentError, requireElement, show } from './check.js'
 export function runtimeCount(op: string, name: string, count: Tensor | number): Tensor {
   if (count instanceof Tensor) {
     if (count.rank !== 0 || !isInteger(count.dtype))
-      throw argumentError(op, `${name} must be an integer tensor of rank 0 or a number`, show(count), 'reshape or cast it')
+      throw argumentError(
+        op,
+        `${name} must be an integer tensor of rank 0 or a number`,
+        show(count),
+        'reshape or cast it',
+      )
     return castTo(count, 'i32')
   }
   if (!Number.isInteger(count) || count < 0)
-    throw argumentError(op, `${name} must be a whole number of at least 0 or an i32 [] tensor`, show(count), `change ${name}`)
+    throw argumentError(
+      op,
+      `${name} must be a whole number of at least 0 or an i32 [] tensor`,
+      show(count),
+      `change ${name}`,
+    )
   requireElement(op, count, 'i32')
   return scalarConst(count, 'i32')
 }

@@ -2,8 +2,9 @@
 import { sortOf } from '../graph/primitives.js'
 import type { Tensor } from '../graph/tensor.js'
 import { normalizeAxis } from '../shape.js'
-import { requireTensor, shapeError, show } from './check.js'
+import { requireBoolean, requireTensor, shapeError, show } from './check.js'
 import { sliceAxis } from './movement.js'
+import { checkOptions } from './options.js'
 
 /** Options of `sort` and `argsort`. Default: ascending along the last axis. */
 export interface SortOptions {
@@ -12,16 +13,21 @@ export interface SortOptions {
   readonly descending?: boolean
 }
 
+function sorted(op: string, x: Tensor, options: SortOptions): Tensor[] {
+  requireTensor(op, x)
+  const { axis = -1, descending = false } = checkOptions(op, options, ['axis', 'descending'])
+  requireBoolean(op, 'descending', descending)
+  return sortOf(x, normalizeAxis(op, axis, x.shape), descending)
+}
+
 /** Sorted along an axis: stable in both directions; NaN last, or first when descending. */
-export function sort(x: Tensor, { axis = -1, descending = false }: SortOptions = {}): Tensor {
-  requireTensor('sort', x)
-  return sortOf(x, normalizeAxis('sort', axis, x.shape), descending)[0]
+export function sort(x: Tensor, options: SortOptions = {}): Tensor {
+  return sorted('sort', x, options)[0]
 }
 
 /** i32 indices that sort x along an axis, as `sort` orders it. */
-export function argsort(x: Tensor, { axis = -1, descending = false }: SortOptions = {}): Tensor {
-  requireTensor('argsort', x)
-  return sortOf(x, normalizeAxis('argsort', axis, x.shape), descending)[1]
+export function argsort(x: Tensor, options: SortOptions = {}): Tensor {
+  return sorted('argsort', x, options)[1]
 }
 
 /**
@@ -31,15 +37,17 @@ export function argsort(x: Tensor, { axis = -1, descending = false }: SortOption
 export function topk(
   x: Tensor,
   k: number,
-  { axis = -1, largest = true }: { axis?: number; largest?: boolean } = {},
+  options: { axis?: number; largest?: boolean } = {},
 ): [values: Tensor, indices: Tensor] {
   requireTensor('topk', x)
+  const { axis = -1, largest = true } = checkOptions('topk', options, ['axis', 'largest'])
+  requireBoolean('topk', 'largest', largest)
   const at = normalizeAxis('topk', axis, x.shape)
   if (!Number.isInteger(k) || k < 0 || k > x.shape[at])
     throw shapeError(
       'topk',
       `k must be an integer in [0, ${x.shape[at]}]`,
-      `${show(x)}, axis ${axis} and k ${k}`,
+      `${show(x)}, axis ${axis} and k ${show(k)}`,
       'lower k',
     )
   const [values, order] = sortOf(x, at, largest)

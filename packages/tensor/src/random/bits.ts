@@ -33,6 +33,7 @@ import {
 } from '../ops/check.js'
 import { tensor } from '../ops/create.js'
 import { sliceAxis } from '../ops/movement.js'
+import { checkOptions } from '../ops/options.js'
 import { sizeOf } from '../shape.js'
 
 /** How bits are drawn from a key. */
@@ -40,6 +41,8 @@ export interface KeyOptions {
   /** JAX's current layout of bits (true, default) or its older one. */
   readonly partitionable?: boolean
 }
+
+export const KEY_OPTIONS = ['partitionable'] as const
 
 /**
  * The key of a seed: u32 [2], a value of its own (a run-time argument of compiled functions).
@@ -103,8 +106,9 @@ export function block(keys: Tensor, counter: Tensor): Tensor {
 }
 
 /** `num` independent keys, u32 [num, 2]; take them apart with `unstack`. */
-export function split(k: Tensor, num = 2, { partitionable = true }: KeyOptions = {}): Tensor {
+export function split(k: Tensor, num = 2, options: KeyOptions = {}): Tensor {
   requireKey('random.split', k)
+  const { partitionable = true } = checkOptions('random.split', options, KEY_OPTIONS)
   requireCount('random.split', 'num', num, 1)
   if (!partitionable) return reshapeTo(olderWords(k, num * 2), [num, 2])
   const counters = iota(num, 'u32')
@@ -122,8 +126,9 @@ export function splitPair(k: Tensor, options: KeyOptions): [Tensor, Tensor] {
  * A key that depends on a number too, as a step count or a layer index. The layout option changes nothing here.
  * @param data an integer in [0, 2^32) or an integer rank-0 tensor
  */
-export function foldIn(k: Tensor, data: Tensor | number, _options: KeyOptions = {}): Tensor {
+export function foldIn(k: Tensor, data: Tensor | number, options: KeyOptions = {}): Tensor {
   requireKey('random.foldIn', k)
+  checkOptions('random.foldIn', options, KEY_OPTIONS)
   const word = counterWord(data)
   return joined(encrypt(k, constant(0, word), word))
 }
@@ -173,11 +178,12 @@ function olderWords(k: Tensor, count: number): Tensor {
 export function bits(
   k: Tensor,
   shape: readonly number[],
-  { dtype = 'u32', ...options }: KeyOptions & { readonly dtype?: 'u32' | 'u8' } = {},
+  options: KeyOptions & { readonly dtype?: 'u32' | 'u8' } = {},
 ): Tensor {
+  const { dtype = 'u32' } = checkOptions('random.bits', options, ['dtype', ...KEY_OPTIONS])
   if (dtype === 'u32') return words('random.bits', k, shape, options)
   if (dtype !== 'u8')
-    throw dtypeError('random.bits', 'dtype must be u32 or u8', String(dtype), 'cast or bitcast the words')
+    throw dtypeError('random.bits', 'dtype must be u32 or u8', show(dtype), 'cast or bitcast the words')
   return castTo(narrowBits('random.bits', k, shape, 8, options), 'u8')
 }
 

@@ -1,5 +1,5 @@
 /** Distributions, each drawn from the bits of one key exactly as in JAX. */
-import { isFloat, type DType } from '../dtype.js'
+import { isFloat } from '../dtype.js'
 import {
   binary,
   bitcastTo,
@@ -15,10 +15,21 @@ import {
 } from '../graph/primitives.js'
 import { Tensor } from '../graph/tensor.js'
 import { constant, plus, times, toF32 } from '../ops/build.js'
-import { argumentError, commonShape, dtypeError, requireCount, requireFloat, shapeError, show } from '../ops/check.js'
+import {
+  argumentError,
+  commonShape,
+  dtypeError,
+  requireCount,
+  requireFloat,
+  requireNumber,
+  requireShape,
+  shapeError,
+  show,
+} from '../ops/check.js'
 import { selectAlong } from '../ops/indexing.js'
+import { checkOptions } from '../ops/options.js'
 import { normalizeAxis, sameShape, showShape } from '../shape.js'
-import { narrowBits, requireKey, splitPair, words, type KeyOptions } from './bits.js'
+import { KEY_OPTIONS, narrowBits, requireKey, splitPair, words, type KeyOptions } from './bits.js'
 
 type FloatDType = 'f32' | 'f16' | 'bf16'
 
@@ -28,8 +39,17 @@ export interface FloatOptions extends KeyOptions {
   readonly dtype?: FloatDType
 }
 
-function requireFloatDType(op: string, dtype: DType): void {
-  if (!isFloat(dtype)) throw dtypeError(op, 'dtype must be f32, f16 or bf16', String(dtype), 'cast the result')
+const FLOAT_OPTIONS = ['dtype', ...KEY_OPTIONS] as const
+
+/** The dtype of a draw, default f32; options are checked. */
+function floatDType<Options extends FloatOptions>(
+  op: string,
+  options: Options,
+  names: readonly (keyof Options & string)[] = FLOAT_OPTIONS,
+): FloatDType {
+  const { dtype = 'f32' } = checkOptions(op, options, names)
+  if (!isFloat(dtype)) throw dtypeError(op, 'dtype must be f32, f16 or bf16', show(dtype), 'cast the result')
+  return dtype
 }
 
 /** Values in [0, 1) of a float dtype, held in f32 (exact). */
@@ -66,13 +86,12 @@ export interface UniformOptions extends FloatOptions {
 }
 
 /** Uniform in [min, max), default [0, 1). */
-export function uniform(
-  k: Tensor,
-  shape: readonly number[],
-  { dtype = 'f32', min = 0, max = 1, ...options }: UniformOptions = {},
-): Tensor {
+export function uniform(k: Tensor, shape: readonly number[], options: UniformOptions = {}): Tensor {
   const op = 'random.uniform'
-  requireFloatDType(op, dtype)
+  const dtype = floatDType(op, options, ['min', 'max', ...FLOAT_OPTIONS])
+  const { min = 0, max = 1 } = options
+  requireNumber(op, 'min', min)
+  requireNumber(op, 'max', max)
   if (!(min <= max)) throw argumentError(op, 'min must not exceed max', `min ${min} and max ${max}`, 'swap them')
   const unit = unitUniform(op, k, shape, dtype, options)
   if (min === 0 && max === 1) return castTo(unit, dtype)
@@ -84,9 +103,9 @@ export function uniform(
 const ABOVE_MINUS_ONE: Record<FloatDType, number> = { f32: -(1 - 2 ** -24), f16: -(1 - 2 ** -11), bf16: -(1 - 2 ** -8) }
 
 /** Standard normal: √2 erf⁻¹(u) with u uniform in (-1, 1). */
-export function normal(k: Tensor, shape: readonly number[], { dtype = 'f32', ...options }: FloatOptions = {}): Tensor {
+export function normal(k: Tensor, shape: readonly number[], options: FloatOptions = {}): Tensor {
   const op = 'random.normal'
-  requireFloatDType(op, dtype)
+  const dtype = floatDType(op, options)
   const low = scalarConst(ABOVE_MINUS_ONE[dtype], dtype)
   const span = binary('sub', scalarConst(1, dtype), low)
   const u = stretch(unitUniform(op, k, shape, dtype, options), low, span, dtype)
@@ -102,10 +121,12 @@ export function truncatedNormal(
   lower: number,
   upper: number,
   shape: readonly number[],
-  { dtype = 'f32', ...options }: FloatOptions = {},
+  options: FloatOptions = {},
 ): Tensor {
   const op = 'random.truncatedNormal'
-  requireFloatDType(op, dtype)
+  const dtype = floatDType(op, options)
+  requireNumber(op, 'lower', lower)
+  requireNumber(op, 'upper', upper)
   if (!(lower < upper)) throw argumentError(op, 'lower must be less than upper', `${lower} and ${upper}`, 'swap them')
   const place = (bound: number): Tensor => unary('erf', times(scalarConst(bound, 'f32'), Math.SQRT1_2))
   const [from, to] = [place(lower), place(upper)]
@@ -128,6 +149,8 @@ function nextAfter(value: number, direction: 1 | -1): number {
 /** True with probability p. @param p a number, or a float tensor that broadcasts to the shape */
 export function bernoulli(k: Tensor, p: Tensor | number, shape: readonly number[], options: KeyOptions = {}): Tensor {
   const op = 'random.bernoulli'
+  checkOptions(op, options, KEY_OPTIONS)
+  if (!(p instanceof Tensor)) requireNumber(op, 'p', p, 0, 1)
   const draws = unitUniform(op, k, shape, 'f32', options)
   if (!(p instanceof Tensor)) return compare('lt', draws, constant(p, draws))
   requireFloat(op, p)
@@ -154,23 +177,22 @@ export interface RandintOptions extends KeyOptions {
 const RANGES = { i32: [-(2 ** 31), 2 ** 31], u32: [0, 2 ** 32], i8: [-128, 128], u8: [0, 256] } as const
 
 /** Integers in [min, max), from two words each, so that the bias is below 2^-32. @throws ArgumentError for an empty range */
-export function randint(
-  k: Tensor,
-  shape: readonly number[],
-  { min, max, dtype = 'i32', ...options }: RandintOptions,
-): Tensor {
+export function randint(k: Tensor, shape: readonly number[], options: RandintOptions): Tensor {
   const op = 'random.randint'
+  const { min, max, dtype = 'i32' } = checkOptions(op, options, ['min', 'max', ...FLOAT_OPTIONS], ['min', 'max'])
   const range = RANGES[dtype]
-  if (range === undefined) throw dtypeError(op, 'dtype must be i32, u32, i8 or u8', String(dtype), 'cast the result')
+  if (range === undefined) throw dtypeError(op, 'dtype must be i32, u32, i8 or u8', show(dtype), 'cast the result')
   if (!Number.isInteger(min) || !Number.isInteger(max) || min >= max || min < range[0] || max > range[1])
     throw argumentError(
       op,
       `min < max must be integers in [${range[0]}, ${range[1]}]`,
-      `min ${min} and max ${max}`,
+      `min ${show(min)} and max ${show(max)}`,
       'change them',
     )
   requireKey(op, k)
-  const [first, second] = splitPair(k, options)
+  requireShape(op, shape)
+  const layout = { partitionable: options.partitionable }
+  const [first, second] = splitPair(k, layout)
   const [high, low] = [words(op, first, shape, options), words(op, second, shape, options)]
   const offset = remainder(high, low, max - min)
   const start = castTo(scalarConst(min | 0, 'i32'), 'u32')
@@ -195,26 +217,23 @@ function remainder(high: Tensor, low: Tensor, span: number): Tensor {
 const TINIEST_NORMAL = 2 ** -126
 
 /** Standard Gumbel: -log(-log(u)) with u uniform in (0, 1). */
-export function gumbel(k: Tensor, shape: readonly number[], { dtype = 'f32', ...options }: FloatOptions = {}): Tensor {
+export function gumbel(k: Tensor, shape: readonly number[], options: FloatOptions = {}): Tensor {
   const op = 'random.gumbel'
-  requireFloatDType(op, dtype)
+  const dtype = floatDType(op, options)
   const unit = unitUniform(op, k, shape, 'f32', options)
   const u = binary('maximum', plus(unit, TINIEST_NORMAL), constant(TINIEST_NORMAL, unit))
   return castTo(unary('neg', unary('log', unary('neg', unary('log', u)))), dtype)
 }
 
 /** Classes drawn with probability softmax(logits) along an axis, which is dropped; i32. */
-export function categorical(
-  k: Tensor,
-  logits: Tensor,
-  { axis = -1, ...options }: KeyOptions & { readonly axis?: number } = {},
-): Tensor {
+export function categorical(k: Tensor, logits: Tensor, options: KeyOptions & { readonly axis?: number } = {}): Tensor {
   const op = 'random.categorical'
+  const { axis = -1, ...layout } = checkOptions(op, options, ['axis', ...KEY_OPTIONS])
   requireFloat(op, logits)
   requireKey(op, k)
   const at = normalizeAxis(op, axis, logits.shape)
   if (logits.shape[at] === 0) throw shapeError(op, 'there must be a class to draw', show(logits), 'check the logits')
-  return reduceOver('argMax', binary('add', toF32(logits), gumbel(k, logits.shape, options)), [at])
+  return reduceOver('argMax', binary('add', toF32(logits), gumbel(k, logits.shape, layout)), [at])
 }
 
 /**
@@ -224,16 +243,17 @@ export function categorical(
 export function permutation(
   k: Tensor,
   of: Tensor | number,
-  { axis = 0, ...options }: KeyOptions & { readonly axis?: number } = {},
+  options: KeyOptions & { readonly axis?: number } = {},
 ): Tensor {
   const op = 'random.permutation'
+  const { axis = 0, ...layout } = checkOptions(op, options, ['axis', ...KEY_OPTIONS])
   requireKey(op, k)
   if (!(of instanceof Tensor)) {
     requireCount(op, 'n', of)
-    return permuted(op, k, iota(of, 'i32'), options)
+    return permuted(op, k, iota(of, 'i32'), layout)
   }
   const at = normalizeAxis(op, axis, of.shape)
-  return selectAlong(of, permuted(op, k, iota(of.shape[at], 'i32'), options), at)
+  return selectAlong(of, permuted(op, k, iota(of.shape[at], 'i32'), layout), at)
 }
 
 function permuted(op: string, k: Tensor, sequence: Tensor, options: KeyOptions): Tensor {
