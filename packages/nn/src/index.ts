@@ -12,6 +12,13 @@ export { GroupNorm, LayerNorm, RMSNorm, type GroupNormOptions, type NormOptions 
 export { SelfAttention, type SelfAttentionOptions } from './layers/selfAttention.js'
 export { SwiGLU, type SwiGLUOptions } from './layers/swiGlu.js'
 export {
+  loadWeights,
+  WeightsError,
+  type LoadProgress,
+  type LoadWeightsOptions,
+  type WeightDType,
+} from './loadWeights.js'
+export {
   binaryCrossEntropy,
   cosineSimilarity,
   huber,
