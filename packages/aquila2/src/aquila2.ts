@@ -99,6 +99,17 @@ export class Aquila2 extends Module implements CausalModel<Aquila2Cache> {
     )
   }
 
+  /** A configuration may hold anything, so it is one text here instead of a part of the tree. */
+  override treeFlatten(): { readonly children: Readonly<Record<string, unknown>>; readonly staticKey: string } {
+    const { model, lm_head, config, planned_length } = this
+    return { children: { model, lm_head }, staticKey: `Aquila2 ${planned_length} ${JSON.stringify(config)}` }
+  }
+
+  override treeUnflatten(children: Readonly<Record<string, unknown>>): this {
+    const { model, lm_head } = children as { model: Decoder; lm_head: Linear }
+    return new Aquila2(model, lm_head, this.config, this.planned_length) as this
+  }
+
   get vocabSize(): number {
     return this.config.vocab_size
   }

@@ -11,17 +11,6 @@ export class ConfigError extends Error {
   }
 }
 
-/** Tensors that are missing, too many, or of another shape than the model has. */
-export class ModelError extends Error {
-  override readonly name = 'ModelError'
-  /** Names of the tensors at fault. */
-  readonly tensors: readonly string[]
-  constructor(message: string, tensors: readonly string[], options?: ErrorOptions) {
-    super(message, options)
-    this.tensors = tensors
-  }
-}
-
 /** An option or argument that a function does not take. */
 export class OptionError extends Error {
   override readonly name = 'OptionError'

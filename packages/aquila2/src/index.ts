@@ -8,6 +8,7 @@ export {
   type HiddenStates,
 } from './aquila2.js'
 export { Attention, type CachedSight, type Positions, type Sight } from './attention.js'
+export { catalogue, catalogueEntry, type CatalogueEntry } from './catalogue.js'
 export {
   contextLength,
   feedForwardWidth,
@@ -19,7 +20,10 @@ export {
 } from './config.js'
 export { configs, smallConfig, type ConfigName, type SmallConfigOptions } from './configs.js'
 export { DecoderLayer, Mlp } from './decoderLayer.js'
-export { ConfigError, ModelError, OptionError } from './errors.js'
+export { ConfigError, OptionError } from './errors.js'
 export { estimate, type Estimate, type EstimateOptions, type WeightDType } from './estimate.js'
 export { layerShapes, parameterShapes } from './parameterShapes.js'
+export { parseConfig, type ConfigWarning, type ParseConfigOptions } from './parseConfig.js'
+export { type Shapes } from './configFromTensors.js'
 export { ropeFrequencies } from './ropeFrequencies.js'
+export { templateOf, type TemplateChoice, type TemplateName } from './template.js'
