@@ -202,7 +202,27 @@ function runBlock(desc: usize, words: MatmulWords, scratch: usize, batch: i32, r
     <usize>row * <usize>words.resultRow +
     <usize>column * <usize>words.resultColumn
   const result = addressAt(desc, 2) + (resultElement << resultShift)
+  blockProduct(words, scratch, left, right, sharedRight, result, rows, columns, words.depth)
+}
 
+/**
+ * One block of a result: `rows` × `columns` at the addresses of its first elements, over `fullDepth` steps. Scratch as above.
+ * `sharedRight` is read with PACKED_IN_SHARED only.
+ */
+export function blockProduct(
+  words: MatmulWords,
+  scratch: usize,
+  left: usize,
+  right: usize,
+  sharedRight: usize,
+  result: usize,
+  rows: i32,
+  columns: i32,
+  fullDepth: i32,
+): void {
+  const leftShift = floatShift(words.leftType)
+  const rightShift = floatShift(words.rightType)
+  const resultShift = floatShift(words.resultType)
   const tail = scratch + EDGE_BYTES
   const leftPanels = tail + ((<usize>DEPTH_BLOCK) << 5)
   const leftBytes = words.leftMode == PACKED_BY_ITEM ? <usize>((words.rowBlock + 3) & ~3) * <usize>DEPTH_BLOCK * 4 : 0
@@ -218,7 +238,7 @@ function runBlock(desc: usize, words: MatmulWords, scratch: usize, batch: i32, r
 
   let depth0 = 0
   do {
-    const depth = minI32(DEPTH_BLOCK, words.depth - depth0)
+    const depth = minI32(DEPTH_BLOCK, fullDepth - depth0)
     const leftHere = left + ((<usize>(depth0 * words.leftDepth)) << leftShift)
     const rightHere = right + ((<usize>(depth0 * words.rightDepth)) << rightShift)
     if (words.leftMode == PACKED_BY_ITEM) packRows(words, leftHere, leftPanels, rows, depth)
@@ -260,7 +280,7 @@ function runBlock(desc: usize, words: MatmulWords, scratch: usize, batch: i32, r
       }
     }
     depth0 += DEPTH_BLOCK
-  } while (depth0 < words.depth)
+  } while (depth0 < fullDepth)
 
   if (isNarrow) {
     for (let r = 0; r < rows; r++) {

@@ -19,9 +19,6 @@ export function matvec(desc: usize, scratch: usize, begin: i32, end: i32): void 
 
 function runColumns(desc: usize, words: MatmulWords, scratch: usize, batch: i32, column: i32): void {
   const columns = minI32(words.columnBlock, words.columns - column)
-  const row = scratch
-  const sums = row + ((<usize>DEPTH_BLOCK) << 2)
-  const totals = sums + ((<usize>((words.columnBlock + 7) & ~7)) << 2)
   const left = addressAt(desc, words.leftOperand)
   const leftShift = floatShift(words.leftType)
   const leftAt = left + ((<usize>leftOffset(desc, words.batchAxes, batch)) << leftShift)
@@ -29,7 +26,25 @@ function runColumns(desc: usize, words: MatmulWords, scratch: usize, batch: i32,
   const rightShift = floatShift(words.rightType)
   const rightAt =
     right + ((<usize>(rightOffset(desc, words.batchAxes, batch) + column * words.rightColumn)) << rightShift)
+  const element = <usize>batch * <usize>words.columns + <usize>column
+  const result = addressAt(desc, 2) + (element << floatShift(words.resultType))
+  rowProduct(words, scratch, leftAt, rightAt, result, columns)
+}
 
+/** `columns` elements of one row of a result, at the addresses of the row, of the first column and of the first result. */
+export function rowProduct(
+  words: MatmulWords,
+  scratch: usize,
+  leftAt: usize,
+  rightAt: usize,
+  result: usize,
+  columns: i32,
+): void {
+  const row = scratch
+  const sums = row + ((<usize>DEPTH_BLOCK) << 2)
+  const totals = sums + ((<usize>((words.columnBlock + 7) & ~7)) << 2)
+  const leftShift = floatShift(words.leftType)
+  const rightShift = floatShift(words.rightType)
   let depth0 = 0
   do {
     const depth = minI32(DEPTH_BLOCK, words.depth - depth0)
@@ -47,8 +62,6 @@ function runColumns(desc: usize, words: MatmulWords, scratch: usize, batch: i32,
     depth0 += DEPTH_BLOCK
   } while (depth0 < words.depth)
 
-  const element = <usize>batch * <usize>words.columns + <usize>column
-  const result = addressAt(desc, 2) + (element << floatShift(words.resultType))
   narrowRow(words.resultType, totals, result, columns, 1)
 }
 

@@ -4,6 +4,7 @@ import { planAttention, planAttentionGrad } from './attention.js'
 import { planConv } from './conv.js'
 import { planCopy } from './copy.js'
 import { planCumulative } from './cumulative.js'
+import { planGroupedMatmul } from './groupedMatmul.js'
 import { planMatmul } from './matmul.js'
 import type { RoutinePlanner } from './plan.js'
 import { planQuantMatmul } from './quantMatmul.js'
@@ -12,6 +13,7 @@ import { planSort } from './sort.js'
 
 export const routinePlanners: Record<RoutineName, RoutinePlanner> = {
   matmul: planMatmul,
+  groupedMatmul: planGroupedMatmul,
   quantMatmul: planQuantMatmul,
   attention: planAttention,
   attentionGrad: planAttentionGrad,

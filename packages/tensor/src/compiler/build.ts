@@ -266,6 +266,7 @@ class Builder {
 
 const ROUTINES: ReadonlySet<PrimitiveName> = new Set<PrimitiveName>([
   'matmul',
+  'groupedMatmul',
   'quantMatmul',
   'conv',
   'attention',

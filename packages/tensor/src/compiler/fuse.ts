@@ -289,7 +289,7 @@ class Fuser {
 }
 
 /** Routines that take their operands with any strides. */
-const STRIDED_OPERANDS: ReadonlySet<string> = new Set(['matmul'])
+const STRIDED_OPERANDS: ReadonlySet<string> = new Set(['matmul', 'groupedMatmul'])
 
 function denseView(value: Value): OperandView {
   return { base: value, shape: value.shape, strides: denseStrides(value.shape), offset: 0 }

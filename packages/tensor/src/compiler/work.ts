@@ -72,6 +72,8 @@ function routineFlops(step: RoutineStep): number {
   switch (step.name) {
     case 'matmul':
       return 2 * sizeOf(result.shape) * a.shape[a.shape.length - 1]
+    case 'groupedMatmul':
+      return 2 * sizeOf(a.shape) * result.shape[result.shape.length - 1]
     case 'quantMatmul':
       return 2 * sizeOf(result.shape) * a.shape[1]
     case 'conv':

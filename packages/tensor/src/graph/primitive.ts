@@ -164,6 +164,11 @@ export type PrimitiveAttrs = {
   reduce: { readonly kind: ReduceName; readonly axes: readonly number[] }
   /** [Z…, M, K] × [Z…, K, N] with equal batch axes; f32 f16 bf16, i32. */
   matmul: None
+  /**
+   * a, b, offsets i32 [E + 1]: group e has rows offsets[e] … offsets[e+1]-1; offsets are clamped to 0 … N and never fall.
+   * `columns`: a [N, K], b [E, K, M] -> [N, M], zero outside of all groups. `rows`: a [N, K], b [N, M] -> [E, K, M], aᵀ b of each group.
+   */
+  groupedMatmul: { readonly contract: 'columns' | 'rows' }
   quantMatmul: QuantMatmulAttrs
   /** x [N, C, S…], w [O, C/groups, K…] */
   conv: ConvAttrs

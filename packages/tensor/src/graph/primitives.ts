@@ -207,6 +207,20 @@ export function matmulOf(a: Tensor, b: Tensor): Tensor {
   ])[0]
 }
 
+/** a [N, K] with b [E, K, M] (`columns`) or b [N, M] (`rows`), offsets i32 [E + 1]. */
+export function groupedMatmulOf(a: Tensor, b: Tensor, offsets: Tensor, contract: 'columns' | 'rows'): Tensor {
+  sameDType('groupedMatmul', a, b)
+  const [N, K] = a.shape
+  const groups = offsets.shape[0] - 1
+  const fits = contract === 'rows' ? b.rank === 2 && b.shape[0] === N : sameShape(b.shape, [groups, K, b.shape[2]])
+  if (a.rank !== 2 || offsets.rank !== 1 || offsets.dtype !== 'i32' || !fits)
+    throw new InternalError(
+      `groupedMatmul: primitive shapes ${[a, b, offsets].map((t) => showShape(t.shape)).join(' ')}, contract ${contract}`,
+    )
+  const shape = contract === 'rows' ? [groups, K, b.shape[1]] : [N, b.shape[2]]
+  return createNode('groupedMatmul', [a, b, offsets], { contract }, [{ shape, dtype: a.dtype }])[0]
+}
+
 /** x [M, K], operands as `quant.ts` lays them out. */
 export function quantMatmulOf(x: Tensor, weight: readonly Tensor[], attrs: QuantMatmulAttrs): Tensor {
   return createNode('quantMatmul', [x, ...weight], attrs, [

@@ -4,7 +4,16 @@ import { binary, broadcast, castTo, concatOf, groupedMatmulOf, reshapeTo, scalar
 import type { Tensor } from '../graph/tensor.js'
 import { sizeOf } from '../shape.js'
 import { constant, times } from './build.js'
-import { dtypeError, requireFloat, requireRank, requireSameDType, requireTensor, shapeError, show, showAll } from './check.js'
+import {
+  dtypeError,
+  requireFloat,
+  requireRank,
+  requireSameDType,
+  requireTensor,
+  shapeError,
+  show,
+  showAll,
+} from './check.js'
 import { runtimeCount } from './runtimeCount.js'
 
 /**
@@ -39,7 +48,12 @@ export function groupedMatmul(x: Tensor, weight: Tensor, offsets: Tensor): Tenso
 function offsetsOperand(offsets: Tensor, groups: number, operands: readonly Tensor[]): Tensor {
   requireTensor('groupedMatmul', offsets)
   if (!isInteger(offsets.dtype))
-    throw dtypeError('groupedMatmul', 'offsets must be integers', show(offsets), "cast them, as in cast(offsets, 'i32')")
+    throw dtypeError(
+      'groupedMatmul',
+      'offsets must be integers',
+      show(offsets),
+      "cast them, as in cast(offsets, 'i32')",
+    )
   if (offsets.rank !== 1 || offsets.shape[0] !== groups + 1)
     throw shapeError(
       'groupedMatmul',

@@ -7,6 +7,7 @@ import type { Operand } from './check.js'
 import * as comparisons from './compare.js'
 import * as convolutions from './conv.js'
 import * as elementwise from './elementwise.js'
+import * as grouped from './groupedMatmul.js'
 import * as indexing from './indexing.js'
 import * as losses from './loss.js'
 import * as products from './matmul.js'
@@ -173,6 +174,8 @@ export interface TensorMethods {
   dot(b: Tensor): Tensor
   outer(b: Tensor): Tensor
   quantMatmul(weight: products.QuantWeight, options?: { activations?: 'f32' | 'i16' | 'i8' }): Tensor
+  groupedMatmul(weight: Tensor, offsets: Tensor): Tensor
+  boundedMatmul(weight: Tensor, inUse: Tensor | number): Tensor
   conv1d(w: Tensor, bias?: Tensor | null, options?: convolutions.ConvOptions): Tensor
   conv2d(w: Tensor, bias?: Tensor | null, options?: convolutions.ConvOptions): Tensor
   conv3d(w: Tensor, bias?: Tensor | null, options?: convolutions.ConvOptions): Tensor
@@ -312,6 +315,8 @@ const operators: { readonly [Name in OperatorName]: Operator<Name> } = {
   dot: products.dot,
   outer: products.outer,
   quantMatmul: products.quantMatmul,
+  groupedMatmul: grouped.groupedMatmul,
+  boundedMatmul: grouped.boundedMatmul,
   conv1d: convolutions.conv1d,
   conv2d: convolutions.conv2d,
   conv3d: convolutions.conv3d,

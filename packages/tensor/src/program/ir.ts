@@ -205,7 +205,16 @@ export interface RoutineStep {
 
 /** The hand-written kernels that a program may call; `routines.ts` has the contract of each. */
 export type RoutineName =
-  'matmul' | 'quantMatmul' | 'attention' | 'attentionGrad' | 'conv' | 'scatterAdd' | 'sort' | 'cumulative' | 'copy'
+  | 'matmul'
+  | 'groupedMatmul'
+  | 'quantMatmul'
+  | 'attention'
+  | 'attentionGrad'
+  | 'conv'
+  | 'scatterAdd'
+  | 'sort'
+  | 'cumulative'
+  | 'copy'
 
 /** Constants of a routine or collective, plain JSON so that they can be part of a key. */
 export type RoutineAttrs = { readonly [name: string]: string | number | boolean | null | readonly number[] }

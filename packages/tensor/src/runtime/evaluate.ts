@@ -12,6 +12,8 @@ import { flattenTree, type Tree } from '../pytree.js'
 import type { Backend, DeviceBuffer, Executable } from '../program/backend.js'
 import { showShape } from '../shape.js'
 import { isTraced } from '../transforms/trace.js'
+import { checkDTypes } from './checkDTypes.js'
+import { atCallSite } from './errorSite.js'
 import { bindInput, checkBound, checkReadable } from './binding.js'
 import { getDefaultBackend } from './defaultBackend.js'
 import { LruCache } from './lru.js'
@@ -45,7 +47,7 @@ let queue: Request[] = []
  * evaluated before keep their values.
  */
 export async function evaluate(...trees: Tree[]): Promise<void> {
-  await evaluateWith({}, trees)
+  await atCallSite(evaluateWith({}, trees))
 }
 
 export function evaluateWith(options: EvaluateOptions, tree: Tree): Promise<void> {
@@ -137,6 +139,7 @@ function cacheOf(backend: Backend): LruCache<string, CachedProgram> {
 const computedBefore = new WeakSet<Node>()
 const COSTLY: ReadonlySet<string> = new Set([
   'matmul',
+  'groupedMatmul',
   'quantMatmul',
   'conv',
   'attention',
@@ -167,6 +170,7 @@ async function runGraph(outputs: readonly Tensor[], backend: Backend, fuse: bool
   const cache = cacheOf(backend)
   let cached = cache.get(key.text)
   if (cached === undefined) {
+    checkDTypes(nodes, backend)
     const built = buildValues(outputs, [], { capabilities: backend.capabilities, scalars: 'param' })
     const { program } = lowerGraph(built.graph, { capabilities: backend.capabilities, fuse, donated: new Set() })
     cached = { executable: await backend.load(program) }
@@ -176,7 +180,7 @@ async function runGraph(outputs: readonly Tensor[], backend: Backend, fuse: bool
   for (const leaf of key.leaves) if (leaf.pending !== null && leaf.storage === null) await leaf.pending
   const inputs = await Promise.all(key.leaves.map((leaf) => bindInput(leaf, backend)))
   // While inputs were uploaded a tensor may have been donated or disposed.
-  key.leaves.forEach((leaf, k) => checkBound(leaf, inputs[k]))
+  key.leaves.forEach((leaf, k) => checkBound(leaf, inputs[k], backend))
   const { float64 } = backend.capabilities
   const sizes = outputs.map((tensor) => sizeOf(tensor.shape) * storedBytes(tensor.dtype, float64))
   const buffers: DeviceBuffer[] = allocateOutputs(backend, sizes)

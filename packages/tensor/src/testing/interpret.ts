@@ -21,6 +21,7 @@ import { sizeOf } from '../shape.js'
 import { attentionData, attentionGradData } from './interpreter/attention.js'
 import { convData, matmulData } from './interpreter/contractions.js'
 import { cumulativeData, reduceData, sortData } from './interpreter/folds.js'
+import { groupedMatmulData } from './interpreter/groups.js'
 import {
   broadcastData,
   concatData,
@@ -193,6 +194,7 @@ const RULES: { readonly [Op in Tabled]: Rule<Op> } = {
   updateSlice: ([x, update, ...starts]) => [updateSliceData(x, update, starts)],
   reduce: ([x], attrs, [spec]) => [reduceData(x, spec.shape, attrs)],
   matmul: ([a, b]) => [matmulData(a, b)],
+  groupedMatmul: ([a, b, offsets], { contract }) => [groupedMatmulData(a, b, offsets, contract)],
   quantMatmul: ([x, ...weight], attrs) => [quantMatmulData(x, weight, attrs)],
   conv: ([x, w], attrs, [spec]) => [convData(x, w, spec.shape, attrs)],
   attention: (inputs, attrs) => attentionData(inputs, attrs),

@@ -6,6 +6,7 @@ import { products } from './suite/products.js'
 import { programs } from './suite/programs.js'
 import { reduce } from './suite/reduce.js'
 import { running } from './suite/running.js'
+import { runtimeExtents } from './suite/runtimeExtents.js'
 
 /**
  * Declares the tests of a backend: operators over dtypes, odd sizes and special values, routines with their gradients,
@@ -28,6 +29,7 @@ export function backendSuite(options: SuiteOptions): void {
     section('reductions', reduce)
     section('movement, indexing, sorting', movement)
     section('products', products)
+    section('extents known at run time', runtimeExtents)
     section('programs', programs)
     section('running', running)
   })

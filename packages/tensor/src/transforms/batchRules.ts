@@ -20,6 +20,7 @@ import { batchedAttention, batchedAttentionGrad } from './batching/attention.js'
 import { batchedConv } from './batching/conv.js'
 import { batchedCustom } from './batching/custom.js'
 import { batchedDynamicSlice, batchedUpdateSlice } from './batching/dynamicSlice.js'
+import { batchedGroups } from './batching/groups.js'
 import { lead, mapped } from './batching/lead.js'
 import { batchedMatmul, batchedQuantMatmul } from './batching/matmul.js'
 import { batchedScan } from './batching/scan.js'
@@ -134,6 +135,7 @@ export const batchRules: { readonly [Op in PrimitiveName]: BatchRule<Op> } = {
   updateSlice: batchedUpdateSlice,
   reduce: single((x, { attrs }) => reduceOver(attrs.kind, x, attrs.axes.map(up))),
   matmul: batchedMatmul,
+  groupedMatmul: batchedGroups,
   quantMatmul: batchedQuantMatmul,
   conv: batchedConv,
   attention: batchedAttention,

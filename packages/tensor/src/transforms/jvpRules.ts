@@ -9,6 +9,7 @@ import {
   cumulativeOf,
   dynamicSliceOf,
   gatherAlong,
+  groupedMatmulOf,
   matmulOf,
   padWith,
   quantMatmulOf,
@@ -163,6 +164,12 @@ export const jvpRules: { readonly [Op in PrimitiveName]: JvpRule<Op> } = {
     addMaybe(
       on(ta, (t) => matmulOf(t, b)),
       on(tb, (t) => matmulOf(a, t)),
+    ),
+  ],
+  groupedMatmul: ({ inputs: [a, b, offsets], attrs: { contract } }, [ta, tb]) => [
+    addMaybe(
+      on(ta, (t) => groupedMatmulOf(t, b, offsets, contract)),
+      on(tb, (t) => groupedMatmulOf(a, t, offsets, contract)),
     ),
   ],
   quantMatmul: ({ inputs: [, ...weight], attrs, needs }, [t]) => {

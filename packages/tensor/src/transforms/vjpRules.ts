@@ -5,6 +5,7 @@ import {
   attentionGradOf,
   castTo,
   dynamicSliceOf,
+  groupedMatmulOf,
   matmulOf,
   reshapeTo,
   scatterAddAlong,
@@ -152,6 +153,18 @@ export const vjpRules: { readonly [Op in PrimitiveName]: VjpRule<Op> } = {
     wanted(needs[0], () => matmulOf(ct!, swapLast(b))),
     wanted(needs[1], () => matmulOf(swapLast(a), ct!)),
   ],
+  groupedMatmul: ({ inputs: [a, b, offsets], attrs, needs }, [ct]) =>
+    attrs.contract === 'columns'
+      ? [
+          wanted(needs[0], () => groupedMatmulOf(ct!, swapLast(b), offsets, 'columns')),
+          wanted(needs[1], () => groupedMatmulOf(a, ct!, offsets, 'rows')),
+          null,
+        ]
+      : [
+          wanted(needs[0], () => groupedMatmulOf(b, swapLast(ct!), offsets, 'columns')),
+          wanted(needs[1], () => groupedMatmulOf(a, ct!, offsets, 'columns')),
+          null,
+        ],
   quantMatmul: (a, cotangents, passes) => {
     if (a.needs.slice(1).some((needed) => needed))
       throw new InternalError('vjp: quantMatmul has no derivative with respect to its packed weight')

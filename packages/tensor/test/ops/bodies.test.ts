@@ -1,12 +1,20 @@
 /** Routines equal their bodies of primitives, in float64. */
 import { describe, expect, it } from 'vitest'
-import { convExtent, attentionGradOf, attentionOf, convOf, cumulativeOf } from '../../src/graph/primitives.js'
+import {
+  convExtent,
+  attentionGradOf,
+  attentionOf,
+  convOf,
+  cumulativeOf,
+  groupedMatmulOf,
+} from '../../src/graph/primitives.js'
 import type { AttentionAttrs, ConvAttrs } from '../../src/graph/primitive.js'
 import type { Tensor } from '../../src/graph/tensor.js'
 import { primitiveBodies } from '../../src/ops/bodies.js'
 import { attentionBody, attentionGradBody } from '../../src/ops/bodies/attention.js'
 import { convBody } from '../../src/ops/bodies/conv.js'
 import { cumulativeBody } from '../../src/ops/bodies/cumulative.js'
+import { groupedMatmulBody } from '../../src/ops/bodies/groupedMatmul.js'
 import { dequantizeOf, quantMatmulBody } from '../../src/ops/bodies/quantMatmul.js'
 import { scalar, tensor, zeros } from '../../src/ops/index.js'
 import { QUANT_FORMATS } from '../../src/program/quant.js'
@@ -164,12 +172,33 @@ describe('products with quantised weights', () => {
   })
 })
 
+describe('rows in groups', () => {
+  it.each([[[0, 2, 2, 5]], [[1, 3, 4, 4]], [[-2, 3, 1, 9]], [[6, 6, 6, 6]]])(
+    'equal their body with offsets %j',
+    (limits) => {
+      const offsets = tensor(limits, { dtype: 'i32' })
+      const hidden = (n: number): number => (n < limits[0] || n >= Math.max(...limits) ? NaN : 1)
+      const a = noisy([6, 3], { seed: 1 })
+      const poisoned = tensor(
+        Array.from(exact(a), (x, k) => x * hidden(Math.floor(k / 3))),
+        { shape: [6, 3] },
+      )
+      const [stack, rows] = [noisy([3, 3, 4], { seed: 2 }), noisy([6, 4], { seed: 3 })]
+      for (const x of [a, poisoned]) {
+        expectSame([groupedMatmulBody(x, stack, offsets, 'columns')], [groupedMatmulOf(x, stack, offsets, 'columns')])
+        expectSame([groupedMatmulBody(x, rows, offsets, 'rows')], [groupedMatmulOf(x, rows, offsets, 'rows')])
+      }
+    },
+  )
+})
+
 it('exists for every routine but sort', () => {
   expect(Object.keys(primitiveBodies).sort()).toEqual([
     'attention',
     'attentionGrad',
     'conv',
     'cumulative',
+    'groupedMatmul',
     'quantMatmul',
   ])
 })

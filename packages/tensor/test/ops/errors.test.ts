@@ -272,6 +272,13 @@ const singles: Row[] = [
   [() => ops.einsum('i..j->', f), ArgumentError, 'einsum', ['i..j']],
   [() => ops.einsum('ij->ii', f), ArgumentError, 'einsum', ['ij->ii']],
   [() => ops.einsum('...i,...i->...', f, g), ShapeError, 'einsum', ['f32[3, 2]']],
+  [() => ops.groupedMatmul(f, t([4, 5, 2]), t([5], 'i32')), ShapeError, 'groupedMatmul', ['f32[2, 3]', 'f32[4, 5, 2]']],
+  [() => ops.groupedMatmul(f, t([4, 3, 2]), t([4], 'i32')), ShapeError, 'groupedMatmul', ['[5]', 'i32[4]']],
+  [() => ops.groupedMatmul(f, t([4, 3, 2]), t([5])), DTypeError, 'groupedMatmul', ['f32[5]']],
+  [() => ops.groupedMatmul(f, t([4, 3, 2]), [0, 1] as never), ArgumentError, 'groupedMatmul', ['array of length 2']],
+  [() => ops.boundedMatmul(f, t([2, 3]), 1), ShapeError, 'boundedMatmul', ['f32[2, 3]']],
+  [() => ops.boundedMatmul(f, t([3, 2]), -1), ArgumentError, 'boundedMatmul', ['inUse', '-1']],
+  [() => ops.boundedMatmul(f, t([3, 2]), t([1], 'i32')), ArgumentError, 'boundedMatmul', ['i32[1]']],
   [
     () => ops.quantMatmul(f, { format: 'int8', group: 3, packed: t([4, 4], 'i8'), scale: t([4, 1]) }),
     ArgumentError,

@@ -173,6 +173,8 @@ const CASES: Record<string, Case | readonly Case[]> = {
     [(x) => T.pow(x, 3), matrix],
   ],
   prod: [(x) => T.prod(x, { axes: 1 }), [{ shape: [2, 3], data: [1, 0, 2, 0.5, 3, -1] }]],
+  boundedMatmul: [(x, w) => T.boundedMatmul(x, w, 2), [input([3, 2, 2]), input([2, 3])]],
+  groupedMatmul: [T.groupedMatmul, [input([5, 2]), input([3, 2, 2]), integers([4], [1, 2, 2, 4])]],
   quantMatmul: [
     (x, packed, scale) => T.quantMatmul(T.sin(x), { format: 'int8', group: 2, packed, scale }),
     [

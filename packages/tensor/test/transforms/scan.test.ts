@@ -45,6 +45,25 @@ describe('scan', () => {
     expect(ys.shape).toEqual([0, 2])
   })
 
+  it('makes as many trips as are asked for at run time, from the first slice on', () => {
+    const step = (c: Tensor, a: Tensor): readonly [Tensor, Tensor] => [T.add(T.mul(c, 2), a), c]
+    for (const trips of [2, T.scalar(2, { dtype: 'i32' }), T.tensor(2, { dtype: 'u8' })]) {
+      const [last, seen] = scan(step, T.zeros([2]), xs, { trips })
+      expect(valuesOf(last)).toEqual([5, 8])
+      expect(valuesOf(seen)).toEqual([0, 0, 1, 2, 0, 0])
+      const [backward] = scan(step, T.zeros([2]), xs, { trips, reverse: true })
+      expect(valuesOf(backward)).toEqual([7, 10])
+    }
+  })
+
+  it('says what a number of trips must be', () => {
+    const step = (c: Tensor, a: Tensor): readonly [Tensor, null] => [T.add(c, a), null]
+    const run = (trips: unknown): unknown => scan(step, T.zeros([2]), xs, { trips: trips as number })
+    expect(() => run(-1)).toThrow(/scan: trips must be a whole number of at least 0 .*got -1/)
+    expect(() => run(T.zeros([]))).toThrow(/scan: trips must be an integer tensor of rank 0.*got f32\[\]/)
+    expect(() => run('all')).toThrow(/scan: trips must be/)
+  })
+
   it('makes operands of what the function closes over', () => {
     const w = T.exp(T.tensor([0, 0]))
     const [last] = scan(

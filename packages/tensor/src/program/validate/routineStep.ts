@@ -7,6 +7,7 @@ import { validateFusedStep } from './fusedStep.js'
 
 const RESULTS: Readonly<Record<RoutineName, number>> = {
   matmul: 1,
+  groupedMatmul: 1,
   quantMatmul: 1,
   conv: 1,
   attention: 2,
@@ -20,6 +21,7 @@ const RESULTS: Readonly<Record<RoutineName, number>> = {
 /** Least and most operands. */
 const OPERANDS: Readonly<Record<RoutineName, readonly [number, number]>> = {
   matmul: [2, 2],
+  groupedMatmul: [3, 3],
   quantMatmul: [3, 4],
   conv: [2, 2],
   attention: [3, 5],
@@ -77,6 +79,8 @@ function shapeMisfit(step: RoutineStep): string | null {
     switch (step.name) {
       case 'matmul':
         return matmulFits(shapes[0], shapes[1], results[0])
+      case 'groupedMatmul':
+        return groupedFits(step, shapes, results[0])
       case 'quantMatmul':
         return shapes[0].length === 2 && equal(results[0], [shapes[0][0], shapes[1][0]])
       case 'conv': {
@@ -112,6 +116,17 @@ function matmulFits(a: readonly number[], b: readonly number[], out: readonly nu
   if (rank < 2 || b.length !== rank || a[rank - 1] !== b[rank - 2]) return false
   const batch = a.slice(0, -2)
   return equal(batch, b.slice(0, -2)) && equal(out, [...batch, a[rank - 2], b[rank - 1]])
+}
+
+function groupedFits(
+  step: RoutineStep,
+  [a, b, offsets]: readonly (readonly number[])[],
+  out: readonly number[],
+): boolean {
+  if (a.length !== 2 || offsets.length !== 1 || step.operands[2].dtype !== 'i32') return false
+  const groups = offsets[0] - 1
+  if (step.attrs.contract === 'rows') return b.length === 2 && a[0] === b[0] && equal(out, [groups, a[1], b[1]])
+  return step.attrs.contract === 'columns' && equal(b, [groups, a[1], b[2]]) && equal(out, [a[0], b[2]])
 }
 
 function attentionFits([q, k, v]: readonly (readonly number[])[]): boolean {

@@ -1,0 +1,44 @@
+/** Products whose groups are known at run time, by their definition. */
+import type { Dense } from '../views.js'
+import type { RoutineCall, RoutineResults } from './context.js'
+
+/** a [N, K], b [E, K, M], offsets -> [N, M], or a [N, K], b [N, M], offsets -> [E, K, M] */
+export function groupedMatmul({ step, operands: [a, b, offsets] }: RoutineCall): RoutineResults {
+  const limits = groupLimits(offsets, a.shape[0])
+  return [step.attrs.contract === 'rows' ? overRows(a, b, limits) : overColumns(a, b, limits)]
+}
+
+/** First row of every group, and the end of the last: inside 0 … rows, and never falling. */
+export function groupLimits(offsets: Dense, rows: number): number[] {
+  let before = 0
+  return Array.from(offsets.data, (offset) => (before = Math.max(before, Math.min(rows, offset))))
+}
+
+function overColumns(a: Dense, b: Dense, limits: readonly number[]): Float64Array {
+  const [N, K] = a.shape
+  const [E, , M] = b.shape
+  const out = new Float64Array(N * M)
+  for (let e = 0; e < E; e++)
+    for (let n = limits[e]; n < limits[e + 1]; n++)
+      for (let m = 0; m < M; m++) {
+        let sum = 0
+        for (let k = 0; k < K; k++) sum += a.data[n * K + k] * b.data[(e * K + k) * M + m]
+        out[n * M + m] = sum
+      }
+  return out
+}
+
+function overRows(a: Dense, b: Dense, limits: readonly number[]): Float64Array {
+  const K = a.shape[1]
+  const M = b.shape[1]
+  const E = limits.length - 1
+  const out = new Float64Array(E * K * M)
+  for (let e = 0; e < E; e++)
+    for (let k = 0; k < K; k++)
+      for (let m = 0; m < M; m++) {
+        let sum = 0
+        for (let n = limits[e]; n < limits[e + 1]; n++) sum += a.data[n * K + k] * b.data[n * M + m]
+        out[(e * K + k) * M + m] = sum
+      }
+  return out
+}
