@@ -1,2 +1,11 @@
 /** Text to ids and back: byte-level BPE and unigram, training, streaming decoding. */
-export {}
+export { TokenizerError, type TokenizerErrorKind, type TokenizerErrorOptions } from './errors.js'
+export { loadTokenizer, type LoadOptions, type TokenizerFiles } from './load/loadTokenizer.js'
+export {
+  type DecodeOptions,
+  type EncodeOptions,
+  type Encoding,
+  type Span,
+  type Tokenizer,
+  type TokenStream,
+} from './tokenizer.js'

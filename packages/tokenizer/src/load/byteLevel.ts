@@ -1,0 +1,62 @@
+/** Puts a byte-level BPE tokenizer together, whatever files its parts come from. */
+import { type AddedToken } from '../addedTokens.js'
+import { ByteLevelBpe } from '../bpe/byteLevelBpe.js'
+import { type Splitter } from '../bpe/splitters.js'
+import { bytesOfToken } from '../byteAlphabet.js'
+import { type Normalizer } from '../normalization.js'
+import { SubwordTokenizer } from '../subwordTokenizer.js'
+import { Vocabulary } from '../vocabulary.js'
+import { indexMerges, type TokenPair } from './merges.js'
+import { type Settings } from './settings.js'
+
+/** The parts of a byte-level tokenizer. */
+export interface ByteLevelParts {
+  /** The file or files, for messages. */
+  readonly file: string
+  readonly vocab: Iterable<readonly [string, unknown]>
+  readonly merges: readonly TokenPair[]
+  readonly added: readonly AddedToken[]
+  readonly settings: Pick<Settings, 'roles' | 'cleanUp' | 'modelMaxLength'>
+  /** The token for bytes that have none. */
+  readonly unknown?: string
+  readonly splitter?: Splitter
+  readonly addPrefixSpace?: boolean
+  readonly ignoreMerges?: boolean
+  readonly normalizer?: Normalizer
+  readonly frame?: { readonly before: readonly number[]; readonly after: readonly number[] }
+}
+
+/** @throws TokenizerError when the parts contradict each other */
+export function byteLevelTokenizer(parts: ByteLevelParts): SubwordTokenizer {
+  const vocabulary = Vocabulary.of(parts.vocab, parts.added, parts.file)
+  const merges = indexMerges(parts.merges, vocabulary.ids, parts.file)
+  const bytes = textsOf(vocabulary, parts.added)
+  return new SubwordTokenizer({
+    vocabulary,
+    added: parts.added,
+    texts: { bytes, special: new Set(parts.added.filter(({ special }) => special).map(({ id }) => id)) },
+    model: new ByteLevelBpe({
+      merges,
+      unknown: parts.unknown === undefined ? -1 : (vocabulary.ids.get(parts.unknown) ?? -1),
+      byteLength: (id) => bytes[id]?.length ?? 0,
+      splitter: parts.splitter,
+      addPrefixSpace: parts.addPrefixSpace,
+      wholePieces: parts.ignoreMerges === true ? vocabulary.ids : undefined,
+    }),
+    normalizer: parts.normalizer,
+    roles: parts.settings.roles,
+    cleanUp: parts.settings.cleanUp,
+    modelMaxLength: parts.settings.modelMaxLength,
+    frame: parts.frame,
+  })
+}
+
+/** Bytes of every token: added tokens are text, others are written in the byte alphabet, or are text when they are not. */
+function textsOf(vocabulary: Vocabulary, added: readonly AddedToken[]): (Uint8Array | undefined)[] {
+  const utf8 = new TextEncoder()
+  const isText = new Set(added.map(({ id }) => id))
+  return vocabulary.tokens.map((token, id) => {
+    if (token === undefined) return undefined
+    return (isText.has(id) ? undefined : bytesOfToken(token)) ?? utf8.encode(token)
+  })
+}
