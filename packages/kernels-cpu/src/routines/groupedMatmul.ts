@@ -6,10 +6,13 @@ import { ceilDiv, dtypeCode, product, roundUp } from './views.js'
 const MULTIPLY_ADDS_PER_NANOSECOND = 24
 const READ_BYTES_PER_NANOSECOND = 10
 
-/** Rows of a piece up to which reading the weights once a row is cheaper than packing anything. */
-const VECTOR_ROWS = 2
-/** Rows of a piece up to which the weights are the side that is not packed. */
-const SWAPPED_ROWS = 96
+/**
+ * Limits of a piece's rows, measured for weights that are contiguous along the inputs, [E, out, in], and along the outputs: up to
+ * `vector` rows, reading the weights once a row is cheaper than packing anything; up to `swapped` rows, the weights are the side
+ * that is read in place.
+ */
+const ALONG_INPUTS = { vector: 2, swapped: 96 }
+const ALONG_OUTPUTS = { vector: 4, swapped: 16 }
 /** Rows of a piece: packing a panel of weights should cost little beside using it. */
 const PIECE_ROWS = 256
 
@@ -67,11 +70,12 @@ function planRows(step: RoutineStep, isEmpty: boolean): RoutinePlan {
   let columnBlock = Math.min(roundUp(M, 8), 256)
   while (busyPieces * ceilDiv(M, columnBlock) < 8 && columnBlock > 64) columnBlock = roundUp(columnBlock / 2, 8)
   const blocks = { leftMode: PACKED_BY_ITEM, rowBlock, columnBlock }
+  const limits = right.laneStride === 1 && right.depthStride !== 1 ? ALONG_OUTPUTS : ALONG_INPUTS
   const isDirect = b.dtype === 'f32' && (right.depthStride === 1 || right.laneStride === 1)
   const swappedBlocks = {
     leftMode: isDirect ? DIRECT : PACKED_BY_ITEM,
     rowBlock: columnBlock,
-    columnBlock: Math.min(roundUp(rowBlock, 8), roundUp(SWAPPED_ROWS, 8)),
+    columnBlock: roundUp(Math.min(rowBlock, limits.swapped), 8),
   }
   const items = pieces * ceilDiv(M, columnBlock)
   const reads = (4 * Math.min(N, E) * K * M) / READ_BYTES_PER_NANOSECOND
@@ -85,8 +89,8 @@ function planRows(step: RoutineStep, isEmpty: boolean): RoutinePlan {
       isEmpty ? 0 : E,
       offsets.strides[0],
       b.strides[0],
-      VECTOR_ROWS,
-      SWAPPED_ROWS,
+      limits.vector,
+      limits.swapped,
       ...productWords(straight, blocks),
       ...productWords(swapped, swappedBlocks),
     ]),
