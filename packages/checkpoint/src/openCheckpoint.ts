@@ -2,7 +2,9 @@
 import { checkMethods, checkOptions } from './arguments.js'
 import { makeCheckpoint, type Checkpoint, type CheckpointParts } from './checkpoint.js'
 import { type Folder } from './folder.js'
+import { readPickle } from './pickle/open.js'
 import { readSafetensors } from './safetensors/open.js'
+import { type ByteSource } from './source.js'
 import { openSharded, readOrClose } from './sharded.js'
 import { findWeights, type WeightsFile } from './weights.js'
 
@@ -34,4 +36,4 @@ async function openWeights(folder: Folder, { kind, file, isIndex }: WeightsFile)
   return isIndex ? openSharded(folder, file, read) : readOrClose(await folder.open(file), read)
 }
 
-const READERS = { safetensors: readSafetensors } as const
+const READERS = { safetensors: readSafetensors, pickle: (source: ByteSource) => readPickle(source) } as const

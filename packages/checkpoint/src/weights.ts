@@ -3,7 +3,7 @@ import { CheckpointError, quoted } from './errors.js'
 
 /** A kind of weight files. */
 export interface WeightKind {
-  readonly format: 'safetensors'
+  readonly format: 'safetensors' | 'pickle'
   /** How the files end. */
   readonly ending: string
   /** The usual name in front of the ending. */
@@ -18,12 +18,16 @@ export interface WeightsFile {
 }
 
 /** Best first. */
-const KINDS: readonly WeightKind[] = [{ format: 'safetensors', ending: '.safetensors', stem: 'model' }]
+const KINDS: readonly WeightKind[] = [
+  { format: 'safetensors', ending: '.safetensors', stem: 'model' },
+  { format: 'pickle', ending: '.bin', stem: 'pytorch_model' },
+]
 
 const SHARD = /-\d{5}-of-\d{5}(?=\.\w+$)/
 
 /**
- * The weights to open and the files of other kinds that are left alone.
+ * The weights to open and the weights of other kinds that are left alone. Files with the usual names come first, since
+ * a folder may hold other safetensors files, such as adapters.
  * @throws CheckpointError when there are no weights, several of one kind, or shards without their index
  */
 export function findWeights(
@@ -31,8 +35,8 @@ export function findWeights(
   files: readonly string[],
 ): { readonly chosen: WeightsFile; readonly ignored: readonly string[] } {
   const here = files.filter((file) => !file.includes('/')).sort()
-  const found = KINDS.flatMap((kind) => weightsOfKind(folder, here, kind) ?? [])
-  const [chosen, ...others] = found
+  const usual = KINDS.flatMap((kind) => usualWeights(folder, here, kind) ?? [])
+  const [chosen, ...others] = usual.length > 0 ? usual : KINDS.flatMap((kind) => otherWeights(folder, here, kind) ?? [])
   if (chosen === undefined)
     throw new CheckpointError({
       file: folder,
@@ -43,15 +47,28 @@ export function findWeights(
   return { chosen, ignored: others.map(({ file }) => file) }
 }
 
-function weightsOfKind(folder: string, files: readonly string[], kind: WeightKind): WeightsFile | undefined {
+/** `model.safetensors` and its like, or the index of its shards. */
+function usualWeights(folder: string, files: readonly string[], kind: WeightKind): WeightsFile | undefined {
   const single = `${kind.stem}${kind.ending}`
   if (files.includes(single)) return { kind, file: single, isIndex: false }
-  const indices = files.filter((file) => file.endsWith(`${kind.ending}.index.json`))
-  const preferred = indices.find((file) => file === `${single}.index.json`) ?? only(folder, indices)
-  if (preferred !== undefined) return { kind, file: preferred, isIndex: true }
-  const weights = files.filter((file) => file.endsWith(kind.ending))
-  if (weights.length > 1 && weights.every((file) => SHARD.test(file))) throw missingIndex(folder, weights, kind)
-  const file = only(folder, weights)
+  if (files.includes(`${single}.index.json`)) return { kind, file: `${single}.index.json`, isIndex: true }
+  const shards = files.filter(
+    (file) => file.startsWith(`${kind.stem}-`) && SHARD.test(file) && file.endsWith(kind.ending),
+  )
+  if (shards.length > 1) throw missingIndex(folder, shards, kind)
+  return shards.length === 1 ? { kind, file: shards[0], isIndex: false } : undefined
+}
+
+function otherWeights(folder: string, files: readonly string[], kind: WeightKind): WeightsFile | undefined {
+  const index = only(
+    folder,
+    files.filter((file) => file.endsWith(`${kind.ending}.index.json`)),
+  )
+  if (index !== undefined) return { kind, file: index, isIndex: true }
+  const file = only(
+    folder,
+    files.filter((file) => file.endsWith(kind.ending)),
+  )
   return file === undefined ? undefined : { kind, file, isIndex: false }
 }
 

@@ -1,5 +1,7 @@
 /** Every stored type to and from float32. */
 import { checkBytes } from '../arguments.js'
+import { dequantiseBlocks } from '../blocks/dequantise.js'
+import { quantiseBlocks } from '../blocks/quantise.js'
 import { isGgufBlockType, layoutOf, type PlainDType, type StoredDType } from '../dtype.js'
 import { ArgumentError, shown } from '../errors.js'
 import { bfloatsToFloats, float8Table, floatsToBfloats, floatsToHalves, halvesToFloats } from './floats.js'
@@ -19,8 +21,8 @@ export function toFloat32(bytes: Uint8Array, dtype: StoredDType): Float32Array {
     throw new ArgumentError(`toFloat32: bytes of ${dtype} come in ${blockBytes}, got ${bytes.length}`)
   if (dtype === 'F32') return new Float32Array(...aligned(bytes, 4))
   const values = new Float32Array((bytes.length / blockBytes) * blockElements)
-  if (isGgufBlockType(dtype)) throw new ArgumentError(`toFloat32: ${dtype} cannot be read yet`)
-  widen(bytes, dtype, values)
+  if (isGgufBlockType(dtype)) dequantiseBlocks(bytes, dtype, values)
+  else widen(bytes, dtype, values)
   return values
 }
 
@@ -80,7 +82,7 @@ export function fromFloat32(values: Float32Array, dtype: StoredDType): Uint8Arra
   const { blockElements } = layoutOf(dtype)
   if (values.length % blockElements !== 0)
     throw new ArgumentError(`fromFloat32: values of ${dtype} come in ${blockElements}, got ${values.length}`)
-  if (isGgufBlockType(dtype)) throw new ArgumentError(`fromFloat32: ${dtype} cannot be written yet`)
+  if (isGgufBlockType(dtype)) return quantiseBlocks(values, dtype)
   const array = narrow(values, dtype)
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
 }
