@@ -1,2 +1,3 @@
-/** Aquila2, the bilingual language models of BAAI: configurations, forward pass, loading and saving. */
-export {}
+/** Aquila2 on a file system: writing model folders, and verifying them. */
+export { savePretrained, type SaveOptions, type ToSave } from './savePretrained.js'
+export { verifyFiles, type VerifiedFile } from './verifyFiles.js'
