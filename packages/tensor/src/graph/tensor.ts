@@ -1,5 +1,6 @@
 /** The immutable tensor handle and the graph node behind it. */
 import type { DType } from '../dtype.js'
+import { ArgumentError } from '../errors.js'
 import type { TensorMethods } from '../ops/methods.js'
 import type { Backend, DeviceBuffer } from '../program/backend.js'
 import type { PrimitiveAttrs, PrimitiveName, TensorSpec } from './primitive.js'
@@ -32,6 +33,7 @@ export interface Node<Op extends PrimitiveName = PrimitiveName> {
  */
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- methods are installed by ops/methods.ts
 export class Tensor {
+  /** Read-only. It is not frozen, because building a graph on frozen arrays takes twice the time; whoever writes into it gets an error. */
   readonly shape: readonly number[]
   readonly dtype: DType
   /** The graph behind a lazy tensor; null once it has a value. */
@@ -45,7 +47,12 @@ export class Tensor {
   /** Why the value is gone (`donated`, `disposed`, `failed`). */
   reason: unknown = undefined
 
+  /** For the package only: tensors are made by `tensor(data)` and by operators. @throws ArgumentError for data */
   constructor(spec: TensorSpec, node: Node | null, output: number) {
+    if (output === undefined)
+      throw new ArgumentError(
+        'Tensor: tensors are made by functions, got a call of the constructor; write tensor(data)',
+      )
     this.shape = spec.shape
     this.dtype = spec.dtype
     this.node = node

@@ -51,6 +51,19 @@ export function tensor(data: TensorInput, options: { shape?: readonly number[]; 
   return readyTensor(target, kind, bytesOf(flat.values, kind))
 }
 
+/** @throws ArgumentError for anything but a Uint8Array; other typed arrays would be converted number by number */
+export function requireBytes(op: string, bytes: unknown): void {
+  if (Object.prototype.toString.call(bytes) !== '[object Uint8Array]')
+    throw argumentError(
+      op,
+      'the bytes must be a Uint8Array',
+      show(bytes),
+      bytes instanceof Promise
+        ? 'await it first'
+        : 'make one, as in new Uint8Array(array.buffer, array.byteOffset, array.byteLength)',
+    )
+}
+
 /**
  * A tensor of bytes in the storage layout of its dtype: row-major, little-endian.
  *
@@ -61,13 +74,7 @@ export function fromBytes(
   bytes: Uint8Array,
   options: { shape: readonly number[]; dtype: DType; copy?: boolean },
 ): Tensor {
-  if (Object.prototype.toString.call(bytes) !== '[object Uint8Array]')
-    throw argumentError(
-      'fromBytes',
-      'the bytes must be a Uint8Array',
-      show(bytes),
-      'wrap them, as in new Uint8Array(array.buffer, array.byteOffset, array.byteLength), or give numbers to tensor(…)',
-    )
+  requireBytes('fromBytes', bytes)
   const {
     shape,
     dtype,

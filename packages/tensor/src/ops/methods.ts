@@ -15,7 +15,7 @@ import * as movement from './movement.js'
 import * as norms from './normalize.js'
 import * as pooling from './pool.js'
 import * as reductions from './reduce.js'
-import { showTensor } from './showTensor.js'
+import { describeTensor, showTensor, toPrimitive } from './showTensor.js'
 import * as sorting from './sort.js'
 
 type Reduction = reductions.Reduction
@@ -49,6 +49,8 @@ export interface TensorMethods {
   /** Nested arrays of numbers; evaluates a lazy tensor. */
   toArray(): Promise<NestedNumbers>
   toString(): string
+  /** What it is, as text: `f32[2, 3]`, not its values. Those go into JSON as `await x.toArray()`. */
+  toJSON(): string
   /**
    * Frees the value now; nobody has to. Also called at the end of a `using` block; its symbol is left out of this type, since
    * programs that compile for ES2022 do not know it.
@@ -198,7 +200,7 @@ export interface TensorMethods {
   crossEntropy(target: Tensor, options?: losses.CrossEntropyOptions): Tensor
 }
 
-type OperatorName = Exclude<keyof TensorMethods, keyof TensorReaders | 'toString'>
+type OperatorName = Exclude<keyof TensorMethods, keyof TensorReaders | 'toString' | 'toJSON'>
 
 type Operator<Name extends OperatorName> = (
   x: Tensor,
@@ -345,6 +347,8 @@ export function installMethods(readers: TensorReaders): void {
   installed = true
   define('toString', showTensor)
   define(Symbol.for('nodejs.util.inspect.custom'), showTensor)
+  define('toJSON', describeTensor)
+  define(Symbol.toPrimitive, toPrimitive)
   for (const [name, read] of Object.entries(readers) as [string, Method][]) define(name, read)
   // Older browsers have no `using` and no symbol for it.
   if (typeof Symbol.dispose === 'symbol') define(Symbol.dispose, (x) => readers.dispose(x))

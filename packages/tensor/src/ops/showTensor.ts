@@ -2,7 +2,7 @@
 import { isFloat } from '../dtype.js'
 import type { Tensor } from '../graph/tensor.js'
 import { bytesToData } from '../runtime/hostBytes.js'
-import { show } from './check.js'
+import { argumentError, show } from './check.js'
 
 /** Elements at either end of an axis that is too long to show. */
 const EDGE = 3
@@ -16,6 +16,25 @@ export function showTensor(x: Tensor): string {
   const text = (k: number): string =>
     x.dtype === 'bool' ? String(values[k] !== 0) : isFloat(x.dtype) ? shortFloat(values[k]) : String(values[k])
   return `${show(x)} ${nested(x.shape, 0, 0, text)}`
+}
+
+/** For `JSON.stringify`, which cannot wait for values: `f32[2, 3] (values: await toArray())`. */
+export function describeTensor(x: Tensor): string {
+  return `${show(x)} (values: await toArray())`
+}
+
+/**
+ * Text where text is wanted. `x * 2` and `x > 0` would silently become NaN and false, and `x + 1` a text.
+ * @throws ArgumentError for arithmetic and comparisons
+ */
+export function toPrimitive(x: Tensor, hint: string): string {
+  if (hint === 'string') return showTensor(x)
+  throw argumentError(
+    'tensor',
+    'JavaScript operators do not compute with tensors',
+    show(x),
+    'use methods, as in x.add(1), x.mul(y) and x.greater(0), or read a number with await x.item()',
+  )
 }
 
 /** Six significant digits without trailing zeros. */

@@ -48,6 +48,13 @@ function rawPosition(limit: number): string | null {
   }
 }
 
+/**
+ * `file:line` of the nearest caller outside the package, also over an `await`: V8 follows the functions that wait for this one.
+ */
+export function asyncSite(): string | undefined {
+  return formattedSite()
+}
+
 const FRAMES = 24
 /** Mostly enough, and taking frames is what costs. */
 const NEAR_FRAMES = 10

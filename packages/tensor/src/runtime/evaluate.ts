@@ -18,7 +18,7 @@ import { bindInput, checkBound, checkReadable } from './binding.js'
 import { getDefaultBackend } from './defaultBackend.js'
 import { LruCache } from './lru.js'
 import { own, relieveMemory } from './memory.js'
-import { runExecutable } from './profile.js'
+import { runExecutable } from './recorder.js'
 import { allocateOutputs, retryAfterCollection, settle } from './run.js'
 import { sizeOf } from '../shape.js'
 import { storedBytes } from './hostBytes.js'
@@ -141,6 +141,7 @@ const COSTLY: ReadonlySet<string> = new Set([
   'matmul',
   'groupedMatmul',
   'quantMatmul',
+  'groupedQuantMatmul',
   'conv',
   'attention',
   'attentionGrad',
@@ -170,7 +171,7 @@ async function runGraph(outputs: readonly Tensor[], backend: Backend, fuse: bool
   const cache = cacheOf(backend)
   let cached = cache.get(key.text)
   if (cached === undefined) {
-    checkDTypes(nodes, backend)
+    checkDTypes(outputs, backend)
     const built = buildValues(outputs, [], { capabilities: backend.capabilities, scalars: 'param' })
     const { program } = lowerGraph(built.graph, { capabilities: backend.capabilities, fuse, donated: new Set() })
     cached = { executable: await backend.load(program) }

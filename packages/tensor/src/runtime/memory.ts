@@ -6,7 +6,9 @@
  * after the last collection, evaluation first provokes a collection and yields a macrotask.
  */
 import type { Tensor } from '../graph/tensor.js'
+import { requireCount, requireNumber } from '../ops/check.js'
 import type { Backend, DeviceBuffer } from '../program/backend.js'
+import { requireBackend } from './defaultBackend.js'
 
 interface Owned {
   readonly backend: Backend
@@ -16,6 +18,8 @@ interface Owned {
 }
 
 const owners = new WeakMap<Tensor, Owned>()
+/** Copies of host data on devices. The tensor keeps its host bytes, or its first buffer when they were given back. */
+const copies = new WeakMap<Tensor, Owned[]>()
 const finalizer = new FinalizationRegistry<Owned>((owned) => release(owned))
 
 interface Accounts {
@@ -39,39 +43,63 @@ function accountsOf(backend: Backend): Accounts {
 
 /** Sets how many bytes of dropped tensors a backend may hold before memory is reclaimed. */
 export function setMemorySlack(backend: Backend, bytes: number): void {
+  requireBackend('setMemorySlack', backend)
+  requireNumber('setMemorySlack', 'bytes', bytes, 0)
   accountsOf(backend).slackBytes = bytes
 }
 
 /** Ties a buffer to a handle: freed when the handle is collected, unless `disown` comes first. */
 export function own(tensor: Tensor, backend: Backend, buffer: DeviceBuffer): void {
+  tensor.storage = { kind: 'device', backend, buffer }
+  owners.set(tensor, register(tensor, backend, buffer))
+}
+
+function register(tensor: Tensor, backend: Backend, buffer: DeviceBuffer): Owned {
   const site = tensor.node?.site
   const describe = `${tensor.dtype} [${tensor.shape.join(', ')}]${site === undefined ? '' : ` from ${site}`}`
   const owned: Owned = { backend, buffer, describe, freed: false }
-  tensor.storage = { kind: 'device', backend, buffer }
-  owners.set(tensor, owned)
   accountsOf(backend).live.add(owned)
   finalizer.register(tensor, owned, owned)
+  return owned
 }
 
-/** Takes the buffer away from a handle without freeing it (donation). */
-export function disown(tensor: Tensor): DeviceBuffer | null {
-  const owned = owners.get(tensor)
-  if (owned === undefined) return null
-  finalizer.unregister(owned)
-  owners.delete(tensor)
-  owned.freed = true
-  accountsOf(owned.backend).live.delete(owned)
-  tensor.storage = null
-  return owned.buffer
+/** Ties one more buffer with the value of a tensor to its handle, as `own`, and leaves the value where it is. */
+export function ownCopy(tensor: Tensor, backend: Backend, buffer: DeviceBuffer): void {
+  const others = (copies.get(tensor) ?? []).filter((copy) => !copy.backend.closed)
+  copies.set(tensor, [...others, register(tensor, backend, buffer)])
+}
+
+/** The copy of a tensor on a backend, or on any open one. */
+export function copyOf(tensor: Tensor, backend?: Backend): { backend: Backend; buffer: DeviceBuffer } | undefined {
+  return copies.get(tensor)?.find((copy) => (backend === undefined ? !copy.backend.closed : copy.backend === backend))
+}
+
+/** Takes the buffer on a backend away from a handle without freeing it (donation); what it has on others is freed. */
+export function disown(tensor: Tensor, backend: Backend): DeviceBuffer | null {
+  const main = owners.get(tensor)
+  const given = main?.backend === backend ? main : copies.get(tensor)?.find((copy) => copy.backend === backend)
+  if (given === undefined) {
+    releaseTensor(tensor)
+    return null
+  }
+  given.freed = true
+  accountsOf(backend).live.delete(given)
+  releaseTensor(tensor)
+  return given.buffer
 }
 
 /** Frees the buffer of a handle now. */
 export function releaseTensor(tensor: Tensor): void {
-  const owned = owners.get(tensor)
+  const main = owners.get(tensor)
   tensor.storage = null
-  if (owned === undefined) return
-  finalizer.unregister(owned)
+  if (main !== undefined) forget(main)
   owners.delete(tensor)
+  copies.get(tensor)?.forEach(forget)
+  copies.delete(tensor)
+}
+
+function forget(owned: Owned): void {
+  finalizer.unregister(owned)
   release(owned)
 }
 
@@ -95,6 +123,8 @@ export function memoryReport(
   backend: Backend,
   count = 10,
 ): { liveBytes: number; tensors: number; largest: { bytes: number; what: string }[] } {
+  requireBackend('memoryReport', backend)
+  requireCount('memoryReport', 'count', count)
   const live = [...accountsOf(backend).live].sort((a, b) => b.buffer.bytes - a.buffer.bytes)
   const largest = live.slice(0, count).map((owned) => ({ bytes: owned.buffer.bytes, what: owned.describe }))
   return { liveBytes: backend.counters.liveBytes, tensors: live.length, largest }

@@ -1,23 +1,13 @@
 /** `profile(fn)`: the time of every step that runs meanwhile, with bytes, FLOP and share of the machine's roofline. */
-import { programWork, stepWork } from '../compiler/work.js'
-import type { Backend, Executable, RunBindings } from '../program/backend.js'
+import { ArgumentError } from '../errors.js'
+import type { Tensor } from '../graph/tensor.js'
+import { argumentError, show } from '../ops/check.js'
+import { checkOptions } from '../ops/options.js'
+import { flattenTree } from '../pytree.js'
+import { evaluate } from './evaluate.js'
+import { recordSteps, type ProfiledStep, type Recorder, type Roofline } from './recorder.js'
 
-/** What the machine can do, for shares of the roofline: measure it with the backend's ceilings. */
-export interface Roofline {
-  readonly gflops: number
-  readonly gigabytesPerSecond: number
-}
-
-/** One step as it ran: when, how long, and the bytes and operations that it stands for. */
-export interface ProfiledStep {
-  readonly label: string
-  readonly startMicroseconds: number
-  readonly microseconds: number
-  readonly bytes: number
-  readonly flops: number
-  /** 0 … 1: time at the roofline / time taken; undefined without a roofline. */
-  readonly share: number | undefined
-}
+export type { ProfiledStep, Roofline } from './recorder.js'
 
 /** What `profile(fn)` recorded, in the order of the runs. */
 export interface Profile {
@@ -30,27 +20,21 @@ export interface Profile {
   chromeTrace(): string
 }
 
-interface Recorder {
-  readonly steps: ProfiledStep[]
-  programs: number
-  clock: number
-  readonly roofline: Roofline | undefined
-}
-
-let recorder: Recorder | null = null
-
 /**
- * Runs `fn` and records every step of the programs that run meanwhile. Steps are timed one by one, so overlaps are lost.
- * A backend without step times reports whole programs.
+ * Runs `fn`, evaluates the tensors that it returns, and records every step of the programs that run meanwhile. Steps are
+ * timed one by one, so overlaps are lost. A backend without step times reports whole programs.
  */
 export async function profile(fn: () => unknown, options: { readonly roofline?: Roofline } = {}): Promise<Profile> {
-  const mine: Recorder = { steps: [], programs: 0, clock: 0, roofline: options.roofline }
-  const before = recorder
-  recorder = mine
+  if (typeof fn !== 'function')
+    throw argumentError('profile', 'it takes the function to run', show(fn), 'write profile(() => step(batch))')
+  const { roofline } = checkOptions('profile', options, ['roofline'])
+  if (roofline !== undefined) checkOptions('profile', roofline, PEAKS, PEAKS)
+  const mine: Recorder = { steps: [], programs: 0, clock: 0, roofline }
+  const before = recordSteps(mine)
   try {
-    await fn()
+    await evaluateResult(await fn())
   } finally {
-    recorder = before
+    recordSteps(before)
   }
   const { steps, programs, clock } = mine
   return {
@@ -62,42 +46,25 @@ export async function profile(fn: () => unknown, options: { readonly roofline?: 
   }
 }
 
-/** Enqueues a run, with step times while a profile is recorded. */
-export function runExecutable(backend: Backend, executable: Executable, bindings: RunBindings): Promise<void> {
-  const mine = recorder
-  if (mine === null) return backend.run(executable, bindings)
-  const started = performance.now()
-  const times =
-    backend.profile?.(executable, bindings) ??
-    backend
-      .run(executable, bindings)
-      .then(() => [{ label: 'program', microseconds: (performance.now() - started) * 1000 }])
-  return times.then((list) => {
-    mine.programs++
-    const { program } = executable
-    const whole = list.length !== program.steps.length
-    list.forEach((time, k) => {
-      const { bytes, flops } = whole ? programWork(program) : stepWork(program.steps[k], program)
-      const share =
-        mine.roofline === undefined ? undefined : rooflineMicroseconds(bytes, flops, mine.roofline) / time.microseconds
-      mine.steps.push({
-        label: time.label,
-        startMicroseconds: mine.clock,
-        microseconds: time.microseconds,
-        bytes,
-        flops,
-        share,
-      })
-      mine.clock += time.microseconds
-    })
-  })
+const PEAKS = ['gflops', 'gigabytesPerSecond'] as const
+
+/** A function that only builds a graph has done nothing yet. What is no tree of tensors is left alone. */
+async function evaluateResult(result: unknown): Promise<void> {
+  await evaluate(leavesOf(result))
 }
 
-function rooflineMicroseconds(bytes: number, flops: number, roofline: Roofline): number {
-  return Math.max(bytes / (roofline.gigabytesPerSecond * 1e3), flops / (roofline.gflops * 1e3))
+function leavesOf(result: unknown): Tensor[] {
+  try {
+    return flattenTree(result).leaves.filter(({ state }) => state === 'lazy' || state === 'pending')
+  } catch (error) {
+    if (error instanceof ArgumentError) return []
+    throw error
+  }
 }
 
 function formatTable(steps: readonly ProfiledStep[], total: number, rows: number): string {
+  if (steps.length === 0)
+    return 'no program ran: return the tensors that the function computes, or await evaluate(…) in it'
   const merged = new Map<
     string,
     { count: number; microseconds: number; bytes: number; flops: number; ideal: number; hasShare: boolean }

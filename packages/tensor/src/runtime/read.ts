@@ -1,12 +1,14 @@
 /** Values of tensors on the host. Each function evaluates what is lazy. */
 import { ShapeError } from '../errors.js'
 import type { Tensor } from '../graph/tensor.js'
+import { requireTensor } from '../ops/check.js'
 import { showShape, stridesOf } from '../shape.js'
 import { checkReadable } from './binding.js'
 import { evaluate } from './evaluate.js'
 import { bytesToData, deviceBytesToBytes, deviceBytesToData, type TensorData } from './hostBytes.js'
 
 async function ready(tensor: Tensor, reader: string): Promise<void> {
+  requireTensor(reader, tensor)
   if (tensor.state === 'lazy') await evaluate(tensor)
   else if (tensor.pending !== null) await tensor.pending
   checkReadable(tensor, reader)
@@ -47,6 +49,7 @@ export async function bytes(tensor: Tensor): Promise<Uint8Array> {
  * @throws ShapeError for another size
  */
 export async function item(tensor: Tensor): Promise<number> {
+  requireTensor('item', tensor)
   if (tensor.size !== 1)
     throw new ShapeError(
       `item: the tensor must have exactly one element, got shape ${showShape(tensor.shape)}; use data() or slice it first`,
@@ -59,6 +62,7 @@ export type NestedArray = number | NestedArray[]
 
 /** The values as nested arrays of numbers (bool: 0 or 1), one level for each axis; evaluates the tensor first. */
 export async function toArray(tensor: Tensor): Promise<NestedArray> {
+  requireTensor('toArray', tensor)
   const values = await data(tensor)
   const strides = stridesOf(tensor.shape)
   const nest = (axis: number, offset: number): NestedArray => {

@@ -6,7 +6,14 @@ import { flattenTree } from '../pytree.js'
 import { capturedTensors } from './captured.js'
 import { cloneGraph, TensorMap } from './cloneGraph.js'
 import { setRecompute } from './customRules.js'
-import { flattenResult, splitByTrees, type Arguments, type FlatTree, type TreeFunction } from './traced.js'
+import {
+  flattenResult,
+  requireFunction,
+  splitByTrees,
+  type Arguments,
+  type FlatTree,
+  type TreeFunction,
+} from './traced.js'
 
 /**
  * The same function, whose inner values are not kept for the reverse pass: only its arguments, its result and what it
@@ -16,6 +23,7 @@ import { flattenResult, splitByTrees, type Arguments, type FlatTree, type TreeFu
  * @param f takes and returns trees of tensors; called twice with equal arguments it must do the same
  */
 export function checkpoint<Args extends Arguments, Result>(f: TreeFunction<Args, Result>): (...args: Args) => Result {
+  requireFunction('checkpoint', f)
   return (...args) => {
     const inputs = args.map((arg, k) => flattenTree(arg, `argument ${k}`))
     const own = inputs.flatMap((input) => input.leaves)

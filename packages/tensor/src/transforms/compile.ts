@@ -2,24 +2,30 @@
  * `compile(fn)`: traces a function once per signature and replays it: no graph building, no planning and, with donated arguments, no
  * allocation in the steady state.
  */
+import { dtypeBytes } from '../dtype.js'
 import { buildValues } from '../compiler/build.js'
 import { lowerGraph } from '../compiler/lower.js'
 import { ArgumentError, DonatedError, TracedValueError } from '../errors.js'
 import { placeholder } from '../graph/primitives.js'
 import { recordSites, Tensor } from '../graph/tensor.js'
+import { show } from '../ops/check.js'
+import { checkOptions } from '../ops/options.js'
 import { flattenTree, type TreeDef } from '../pytree.js'
 import type { Backend, DeviceBuffer, Executable } from '../program/backend.js'
 import type { Program } from '../program/ir.js'
-import { bindInput, checkReadable } from '../runtime/binding.js'
+import { bindInput, checkReadable, checkSize } from '../runtime/binding.js'
+import { checkDTypes } from '../runtime/checkDTypes.js'
+import { withCallSite } from '../runtime/errorSite.js'
 import { callSite } from '../runtime/callSite.js'
-import { getDefaultBackend } from '../runtime/defaultBackend.js'
+import { getDefaultBackend, requireBackend } from '../runtime/defaultBackend.js'
 import { evaluateWith } from '../runtime/evaluate.js'
 import { bytesToDeviceBytes, deviceBytesToBytes, storedBytes } from '../runtime/hostBytes.js'
-import { disown, own, relieveMemory } from '../runtime/memory.js'
-import { runExecutable } from '../runtime/profile.js'
+import { copyOf, disown, own, relieveMemory } from '../runtime/memory.js'
+import { runExecutable } from '../runtime/recorder.js'
 import { allocateOutputs, retryAfterCollection, settle } from '../runtime/run.js'
 import { showShape, sizeOf } from '../shape.js'
 import { isTraced, oldestTraceMark, runTrace } from './trace.js'
+import { requireFunction } from './traced.js'
 
 /** Options of `compile`. */
 export interface CompileOptions {
@@ -51,6 +57,8 @@ export interface CompiledFunction<A extends readonly unknown[], R> {
 
 /** More signatures than this mean that something that changes with every call is baked into the program. */
 const MAX_VARIANTS = 16
+/** Shapes of leaves in a signature. */
+const SHAPES = /(f32|f16|i32|u32|i8|u8|bool)\[[\d,]*\]/g
 /** Results up to this size come back to the host with the run, so that reading a loss costs nothing and frees nothing. */
 const SMALL_RESULT_BYTES = 64
 /** Arguments up to this size that lie on the host are written to a standing buffer with every call. */
@@ -69,6 +77,11 @@ export function compile<A extends readonly unknown[], R>(
   fn: (...args: A) => R,
   options: CompileOptions = {},
 ): CompiledFunction<A, R> {
+  requireFunction('compile', fn)
+  const { donate = [], backend } = checkOptions('compile', options, ['donate', 'backend', 'fuse'])
+  if (!Array.isArray(donate))
+    throw new ArgumentError(`compile: donate must be a list of arguments, got ${show(donate)}; write { donate: [0] }`)
+  if (backend !== undefined) requireBackend('compile', backend)
   const compiled = new Compiled(fn, options)
   const call = (...args: A): Promise<R> => {
     refuseTraced(args)
@@ -93,6 +106,8 @@ interface Variant {
   readonly outputs: readonly OutputPlan[]
   /** Leaf index of an input -> whether its buffer is an output now. */
   readonly reused: ReadonlyMap<number, number>
+  /** Of every leaf; a shape that was written to from outside does not fit its buffer. */
+  readonly inputBytes: readonly number[]
   /** Standing buffers for arguments that come from the host. */
   readonly staging: (DeviceBuffer | null)[]
 }
@@ -121,6 +136,14 @@ class Compiled<A extends readonly unknown[], R> {
   }
 
   async call(args: A): Promise<R> {
+    try {
+      return await this.#call(args)
+    } catch (error) {
+      throw withCallSite(error)
+    }
+  }
+
+  async #call(args: A): Promise<R> {
     const backend = this.#options.backend ?? getDefaultBackend()
     const { leaves, defs, keys, argOf } = this.#flatten(args)
     const lazy = this.#checkLeaves(leaves)
@@ -212,8 +235,13 @@ class Compiled<A extends readonly unknown[], R> {
 
   #tooManyVariants(keys: readonly string[]): ArgumentError {
     const changed = keys.findIndex((key, k) => key !== this.#lastKeys[k])
+    const [before, now] = [this.#lastKeys[changed] ?? '', keys[changed] ?? '']
+    const onlyShapes = before.replace(SHAPES, '$1') === now.replace(SHAPES, '$1')
+    const wayOut = onlyShapes
+      ? 'pad it to one of a few fixed sizes and mask the rest, or keep shapes that vary outside of the compiled function'
+      : 'pass a number that changes as a tensor: scalar(i)'
     return new ArgumentError(
-      `compile: a function may have ${MAX_VARIANTS} signatures, and argument ${changed} has changed again (${shorten(this.#lastKeys[changed] ?? '')} to ${shorten(keys[changed] ?? '')}); pass a number that changes as a tensor: scalar(i)`,
+      `compile: a function may have ${MAX_VARIANTS} signatures, and ${changed < 0 ? 'the backend' : `argument ${changed}`} has changed again (${shorten(before)} to ${shorten(now)}); ${wayOut}`,
     )
   }
 
@@ -236,6 +264,7 @@ class Compiled<A extends readonly unknown[], R> {
     })()
     if (traced.leaves.length === 0)
       throw new ArgumentError('compile: the function must return at least one tensor; return what it computes')
+    checkDTypes(traced.leaves, backend)
     const built = buildValues(traced.leaves, placeholders, { capabilities, scalars: 'constant' })
     warnAboutKeys(built.captured)
     const { program, reused } = lowerGraph(built.graph, { capabilities, fuse: this.#options.fuse ?? true, donated })
@@ -255,6 +284,7 @@ class Compiled<A extends readonly unknown[], R> {
       outputs,
       reused,
       staging: leaves.map(() => null),
+      inputBytes: leaves.map((leaf) => sizeOf(leaf.shape) * storedBytes(leaf.dtype, capabilities.float64)),
     }
   }
 
@@ -302,9 +332,15 @@ class Compiled<A extends readonly unknown[], R> {
   #stage(variant: Variant, k: number, leaf: Tensor, isDonated: boolean): DeviceBuffer | Promise<DeviceBuffer> {
     const { backend } = variant
     const { storage } = leaf
-    if (storage?.kind === 'device' && storage.backend === backend) return storage.buffer
+    if (storage?.kind === 'device' && storage.backend === backend) {
+      if (storage.buffer.bytes < variant.inputBytes[k]) checkSize(leaf, storage.buffer.bytes, dtypeBytes(leaf.dtype))
+      return storage.buffer
+    }
     if (isDonated || storage?.kind !== 'host' || storage.bytes.byteLength > STAGED_BYTES)
       return bindReady(leaf, backend)
+    const copy = copyOf(leaf, backend)
+    if (copy !== undefined) return copy.buffer
+    checkSize(leaf, storage.bytes.byteLength, dtypeBytes(leaf.dtype))
     const bytes = bytesToDeviceBytes(storage.bytes, leaf.dtype, backend.capabilities.float64)
     const buffer = (variant.staging[k] ??= this.#allocate(backend, bytes.byteLength))
     void backend.write(buffer, bytes).catch(() => undefined)
@@ -312,7 +348,7 @@ class Compiled<A extends readonly unknown[], R> {
   }
 
   #giveAway(leaf: Tensor, variant: Variant, k: number): void {
-    const buffer = disown(leaf)
+    const buffer = disown(leaf, variant.backend)
     leaf.state = 'donated'
     leaf.pending = null
     if (buffer !== null && !variant.reused.has(k)) variant.backend.free(buffer)

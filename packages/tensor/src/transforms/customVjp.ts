@@ -3,11 +3,20 @@ import { ArgumentError } from '../errors.js'
 import { custom } from '../graph/primitives.js'
 import { nodeClock, type Tensor } from '../graph/tensor.js'
 import type { CustomRules } from '../graph/primitive.js'
+import { show } from '../ops/check.js'
 import { flattenTree } from '../pytree.js'
 import { isFloat } from '../dtype.js'
+import { checkOptions } from '../ops/options.js'
 import { showShape } from '../shape.js'
 import { capturedTensors, isDifferentiated } from './captured.js'
-import { flattenResult, splitByTrees, type Arguments, type FlatTree, type TreeFunction } from './traced.js'
+import {
+  flattenResult,
+  requireFunction,
+  splitByTrees,
+  type Arguments,
+  type FlatTree,
+  type TreeFunction,
+} from './traced.js'
 
 /** Options of `customVjp`. */
 export interface CustomVjpOptions<Args extends Arguments, Result> {
@@ -33,6 +42,10 @@ export function customVjp<Args extends Arguments, Result>(
   backward: (cotangent: Result, args: Args, result: Result) => Cotangents<Args>,
   options: CustomVjpOptions<Args, Result> = {},
 ): (...args: Args) => Result {
+  requireFunction('customVjp', f)
+  requireFunction('customVjp', backward, 'the second argument')
+  const { customJvp } = checkOptions('customVjp', options, ['customJvp', 'name'])
+  if (customJvp !== undefined) requireFunction('customVjp', customJvp, 'customJvp')
   const name = options.name ?? (f.name === '' ? 'customVjp' : f.name)
   return (...args) => {
     const inputs = args.map((arg, k) => flattenTree(arg, `argument ${k}`))
@@ -40,7 +53,7 @@ export function customVjp<Args extends Arguments, Result>(
     const mark = nodeClock()
     const outputs = flattenResult(name, f(...args))
     refuseLostGradients(name, outputs.leaves, operands, mark)
-    const rules = rulesOf(name, inputs, outputs, backward, options.customJvp)
+    const rules = rulesOf(name, inputs, outputs, backward, customJvp)
     return outputs.def.build(custom(operands, outputs.leaves, rules)) as Result
   }
 }
@@ -87,7 +100,7 @@ function rulesOf<Args extends Arguments, Result>(
 function cotangentLeaves(name: string, given: unknown, inputs: readonly FlatTree[]): (Tensor | null)[] {
   if (!Array.isArray(given) || given.length !== inputs.length)
     throw new ArgumentError(
-      `${name}: backward must return an array with a cotangent (or null) for each of ${inputs.length} arguments`,
+      `${name}: backward must return an array with a cotangent (or null) for each of ${inputs.length} arguments, got ${show(given)}; write it as in [cotangent.mul(2)]`,
     )
   return inputs.flatMap((input, k) => {
     if (given[k] === null || given[k] === undefined) return input.leaves.map(() => null)

@@ -2,10 +2,12 @@
 import { isFloat } from '../dtype.js'
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js'
 import { Tensor } from '../graph/tensor.js'
+import { show } from '../ops/check.js'
+import { checkOptions } from '../ops/options.js'
 import { showShape } from '../shape.js'
 import { full, zeros } from './arithmetic.js'
 import { pullBack } from './passes.js'
-import { describe, splitByTrees, traceCall, type Arguments, type TreeFunction } from './traced.js'
+import { describe, requireFunction, splitByTrees, traceCall, type Arguments, type TreeFunction } from './traced.js'
 
 /** Which arguments are differentiated: one position, or several. */
 export type ArgumentNumbers = number | readonly number[]
@@ -39,6 +41,7 @@ export function grad<Args extends Arguments, const Wrt extends ArgumentNumbers =
   options?: GradOptions<Wrt> & { readonly hasAux?: false },
 ): (...args: Args) => GradientOf<Args, Wrt>
 export function grad(f: TreeFunction, options: GradOptions = {}): TreeFunction {
+  checkGradOptions('grad', f, options)
   return (...args) => {
     const { aux, gradients } = differentiate('grad', f, args, options)
     return options.hasAux === true ? [gradients, aux] : gradients
@@ -58,10 +61,20 @@ export function valueAndGrad<Args extends Arguments, const Wrt extends ArgumentN
   options?: GradOptions<Wrt> & { readonly hasAux?: false },
 ): (...args: Args) => [Tensor, GradientOf<Args, Wrt>]
 export function valueAndGrad(f: TreeFunction, options: GradOptions = {}): TreeFunction {
+  checkGradOptions('valueAndGrad', f, options)
   return (...args) => {
     const { value, aux, gradients } = differentiate('valueAndGrad', f, args, options)
     return options.hasAux === true ? [[value, aux], gradients] : [value, gradients]
   }
+}
+
+function checkGradOptions(op: string, f: TreeFunction, options: GradOptions): void {
+  requireFunction(op, f)
+  const { argnums = 0 } = checkOptions(op, options, ['argnums', 'hasAux'])
+  if (typeof argnums !== 'number' && !Array.isArray(argnums))
+    throw new ArgumentError(
+      `${op}: argnums must be a position or a list of positions, got ${show(argnums)}; write it as in { argnums: [0, 1] }`,
+    )
 }
 
 interface Differentiated {

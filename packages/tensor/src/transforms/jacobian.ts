@@ -2,19 +2,30 @@
 import { castTo, compare, broadcast, iota, reshapeTo } from '../graph/primitives.js'
 import type { Tensor } from '../graph/tensor.js'
 import { isFloat, type DType } from '../dtype.js'
+import { requireChoice } from '../ops/check.js'
+import { checkOptions } from '../ops/options.js'
 import { zeros } from './arithmetic.js'
 import { batchFunction } from './batchPass.js'
 import { lead, moveAxis } from './batching/lead.js'
 import { grad } from './grad.js'
 import { jvp } from './jvp.js'
 import { pullBack, pushForward } from './passes.js'
-import { traceCall, type Arguments, type TreeFunction } from './traced.js'
+import { requireFunction, traceCall, type Arguments, type TreeFunction } from './traced.js'
 import type { Batched } from './rules.js'
 
 /** Options of `jacobian`, `jacrev`, `jacfwd` and `hessian`. */
 export interface JacobianOptions<Wrt extends number = number> {
   /** The argument to differentiate; default 0. */
   readonly argnums?: Wrt
+}
+
+function checkedOptions<Wrt extends number>(
+  op: string,
+  f: unknown,
+  options: JacobianOptions<Wrt>,
+): JacobianOptions<Wrt> {
+  requireFunction(op, f)
+  return checkOptions(op, options, ['argnums'])
 }
 
 /** The result's tree with the argument's tree in the place of every tensor. */
@@ -38,7 +49,7 @@ export function jacrev<Args extends Arguments, Result, const Wrt extends number 
   f: TreeFunction<Args, Result>,
   options: JacobianOptions<Wrt> = {},
 ): (...args: Args) => JacobianOf<Result, Args[Wrt]> {
-  const { argnums = 0 } = options
+  const { argnums = 0 } = checkedOptions('jacrev', f, options)
   return (...args) => {
     const call = traceCall('jacrev', f as TreeFunction, args, [argnums], 'reverse')
     const [input] = call.inputs
@@ -76,7 +87,7 @@ export function jacfwd<Args extends Arguments, Result, const Wrt extends number 
   f: TreeFunction<Args, Result>,
   options: JacobianOptions<Wrt> = {},
 ): (...args: Args) => JacobianOf<Result, Args[Wrt]> {
-  const { argnums = 0 } = options
+  const { argnums = 0 } = checkedOptions('jacfwd', f, options)
   return (...args) => {
     const call = traceCall('jacfwd', f as TreeFunction, args, [argnums], 'forward')
     const [input] = call.inputs
@@ -122,7 +133,10 @@ export function jacobian<Args extends Arguments, Result, const Wrt extends numbe
   f: TreeFunction<Args, Result>,
   options: JacobianOptions<Wrt> & { readonly mode?: 'reverse' | 'forward' } = {},
 ): (...args: Args) => JacobianOf<Result, Args[Wrt]> {
-  return options.mode === 'forward' ? jacfwd(f, options) : jacrev(f, options)
+  requireFunction('jacobian', f)
+  const { argnums, mode = 'reverse' } = checkOptions('jacobian', options, ['mode', 'argnums'])
+  requireChoice('jacobian', 'mode', mode, ['reverse', 'forward'])
+  return mode === 'forward' ? jacfwd(f, { argnums }) : jacrev(f, { argnums })
 }
 
 /** The Hessian of a scalar function, forward over reverse: `[...input shape, ...input shape]`, trees for trees. */
@@ -130,6 +144,7 @@ export function hessian<Args extends Arguments, const Wrt extends number = 0>(
   f: TreeFunction<Args, Tensor>,
   options: JacobianOptions<Wrt> = {},
 ): (...args: Args) => JacobianOf<Args[Wrt], Args[Wrt]> {
+  checkedOptions('hessian', f, options)
   const gradient = grad(f, { argnums: options.argnums ?? 0 }) as TreeFunction<Args, Args[Wrt]>
   return jacfwd(gradient, options)
 }
@@ -144,5 +159,6 @@ export function hessian<Args extends Arguments, const Wrt extends number = 0>(
  * @throws as `grad` and `jvp`
  */
 export function hvp<Primal>(f: (x: Primal) => Tensor, primal: Primal, vector: Primal): [Primal, Primal] {
+  requireFunction('hvp', f)
   return jvp(grad(f) as (x: Primal) => Primal, [primal], [vector])
 }

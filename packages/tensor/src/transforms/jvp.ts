@@ -1,8 +1,17 @@
 /** Forward mode: tangents of inputs to tangents of outputs. */
+import { ArgumentError } from '../errors.js'
 import type { Tensor } from '../graph/tensor.js'
 import { zeros } from './arithmetic.js'
 import { pushForward } from './passes.js'
-import { matchLeaves, traceCall, type Arguments, type TracedCall, type TreeFunction } from './traced.js'
+import {
+  matchLeaves,
+  requireArguments,
+  requireFunction,
+  traceCall,
+  type Arguments,
+  type TracedCall,
+  type TreeFunction,
+} from './traced.js'
 
 /**
  * Runs `f` and pushes tangents of the primals forward.
@@ -19,6 +28,9 @@ export function jvp<Args extends Arguments, Result>(
   primals: Args,
   tangents: Args,
 ): [Result, Result] {
+  requireFunction('jvp', f)
+  requireArguments('jvp', 'primals', primals)
+  requireArguments('jvp', 'tangents', tangents)
   const call = traceCall(
     'jvp',
     f as TreeFunction,
@@ -39,6 +51,7 @@ export function linearize<Args extends Arguments, Result>(
   f: TreeFunction<Args, Result>,
   ...primals: Args
 ): [Result, (...tangents: Args) => Result] {
+  requireFunction('linearize', f)
   const call = traceCall(
     'linearize',
     f as TreeFunction,
@@ -51,6 +64,10 @@ export function linearize<Args extends Arguments, Result>(
 }
 
 function push(op: string, call: TracedCall, tangents: readonly unknown[]): unknown {
+  if (tangents.length !== call.inputs.length)
+    throw new ArgumentError(
+      `${op}: there must be a tangent for each of ${call.inputs.length} arguments, got ${tangents.length}; give zeros where nothing moves`,
+    )
   const incoming: Tensor[] = call.inputs.flatMap((input, k) => matchLeaves(op, 'tangents', tangents[k], input))
   const outgoing = pushForward(call.tape, incoming)
   return call.outputs.def.build(outgoing.map((tangent, k) => tangent ?? zeros(call.outputs.leaves[k])))

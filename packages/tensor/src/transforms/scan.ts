@@ -1,12 +1,13 @@
 /** Loops with a carry. */
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js'
 import type { Tensor } from '../graph/tensor.js'
+import { checkOptions } from '../ops/options.js'
 import { runtimeCount } from '../ops/runtimeCount.js'
 import { flattenTree } from '../pytree.js'
 import { sameShape, showShape } from '../shape.js'
 import { makeScan, sliceSpec, specOf, traceScanBody } from './scanGraph.js'
 import { runTrace } from './trace.js'
-import { flattenResult, type FlatTree } from './traced.js'
+import { flattenResult, requireFunction, type FlatTree } from './traced.js'
 
 /** Options of `scan`. */
 export interface ScanOptions {
@@ -36,12 +37,15 @@ export function scan<Carry, X, Y>(
   xs: X,
   options: ScanOptions = {},
 ): [Carry, Y] {
+  requireFunction('scan', f)
+  checkOptions('scan', options, ['length', 'reverse', 'trips'])
   const carry = flattenTree(init, 'init')
   if (carry.leaves.length === 0)
     throw new ArgumentError('scan: init must hold at least one tensor; use vmap for loops without a carry')
   const input = flattenTree(xs, 'xs')
   const trips = tripCount(input, options.length)
-  const bound = options.trips === undefined || options.trips === null ? [] : [runtimeCount('scan', 'trips', options.trips)]
+  const bound =
+    options.trips === undefined || options.trips === null ? [] : [runtimeCount('scan', 'trips', options.trips)]
   let stacked: FlatTree | undefined
   const body = runTrace(() =>
     traceScanBody(
@@ -65,7 +69,7 @@ export function scan<Carry, X, Y>(
 
 function tripCount(input: FlatTree, length: number | undefined): number {
   if (length !== undefined && (!Number.isInteger(length) || length < 0))
-    throw new ArgumentError(`scan: length must be a whole number, got ${length}`)
+    throw new ArgumentError(`scan: length must be a whole number, got ${length}; change length`)
   let trips = length
   input.leaves.forEach((leaf, k) => {
     if (leaf.rank === 0)

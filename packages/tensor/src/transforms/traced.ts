@@ -3,6 +3,7 @@ import { isFloat } from '../dtype.js'
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js'
 import { aliasOf } from '../graph/primitives.js'
 import type { Tensor } from '../graph/tensor.js'
+import { show } from '../ops/check.js'
 import { flattenTree, type Tree, type TreeDef } from '../pytree.js'
 import { sameShape, showShape } from '../shape.js'
 import { prepareReverse } from './passes.js'
@@ -15,6 +16,25 @@ export type Arguments = any[]
 
 /** A function whose arguments and result are trees of tensors. */
 export type TreeFunction<Args extends Arguments = Arguments, Result = unknown> = (...args: Args) => Result
+
+/**
+ * Checked when a transform is made, not when its result is called: there the mistake is far away.
+ * @throws ArgumentError for anything but a function
+ */
+export function requireFunction(op: string, f: unknown, name = 'the first argument'): void {
+  if (typeof f !== 'function')
+    throw new ArgumentError(
+      `${op}: ${name} must be a function of tensors, got ${show(f)}; write it as in ${op}((x) => x.square().sum()${name === 'the first argument' ? '' : ', …'})`,
+    )
+}
+
+/** @throws ArgumentError unless the arguments of the function are given as one list */
+export function requireArguments(op: string, name: string, list: unknown): void {
+  if (!Array.isArray(list))
+    throw new ArgumentError(
+      `${op}: ${name} must be a list with an entry for every argument of the function, got ${show(list)}; write it as in [x]`,
+    )
+}
 
 export interface FlatTree {
   readonly leaves: Tensor[]
@@ -85,7 +105,9 @@ export function traceCall(
 ): TracedCall {
   const inputs = argnums.map((position) => {
     if (!Number.isInteger(position) || position < 0 || position >= args.length)
-      throw new ArgumentError(`${op}: argnums must name arguments, got ${position} for a call with ${args.length}`)
+      throw new ArgumentError(
+        `${op}: argnums must name arguments, got ${show(position)} for a call with ${args.length}; positions count from 0`,
+      )
     return floatLeaves(op, args[position], position)
   })
   return runTrace((trace) => {
@@ -106,10 +128,10 @@ export function traceCall(
  * @throws ArgumentError, ShapeError, DTypeError naming the leaf
  */
 export function matchLeaves(op: string, what: string, tree: Tree, like: FlatTree): Tensor[] {
-  const { leaves } = flattenTree(tree)
+  const { leaves } = flattenTree(tree, what)
   if (leaves.length !== like.leaves.length)
     throw new ArgumentError(
-      `${op}: ${what} must have one tensor for each of ${like.leaves.length}, got ${leaves.length}`,
+      `${op}: ${what} must have one tensor for each of ${like.leaves.length}, got ${leaves.length}; give a tree like the argument`,
     )
   leaves.forEach((leaf, k) => {
     const want = like.leaves[k]

@@ -4,7 +4,15 @@ import type { Tensor } from '../graph/tensor.js'
 import { flattenTree } from '../pytree.js'
 import { zeros } from './arithmetic.js'
 import { pullBack } from './passes.js'
-import { matchLeaves, splitByTrees, traceCall, type Arguments, type FlatTree, type TreeFunction } from './traced.js'
+import {
+  matchLeaves,
+  requireFunction,
+  splitByTrees,
+  traceCall,
+  type Arguments,
+  type FlatTree,
+  type TreeFunction,
+} from './traced.js'
 
 /**
  * Runs `f` and gives its result with a function that pulls cotangents of the result back to cotangents of the primals.
@@ -20,6 +28,7 @@ export function vjp<Args extends Arguments, Result>(
   f: TreeFunction<Args, Result>,
   ...primals: Args
 ): [Result, (cotangents: Result) => Args] {
+  requireFunction('vjp', f)
   const call = traceCall(
     'vjp',
     f as TreeFunction,

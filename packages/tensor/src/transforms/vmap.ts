@@ -2,12 +2,14 @@
 import { ArgumentError, ShapeError } from '../errors.js'
 import { placeholder } from '../graph/primitives.js'
 import { Tensor } from '../graph/tensor.js'
+import { show } from '../ops/check.js'
+import { checkOptions } from '../ops/options.js'
 import { flattenTree } from '../pytree.js'
 import { normalizeAxis, showShape } from '../shape.js'
 import { batchGraph } from './batchPass.js'
 import { lead, moveAxis } from './batching/lead.js'
 import { runTrace } from './trace.js'
-import { flattenResult, type Arguments, type FlatTree, type TreeFunction } from './traced.js'
+import { flattenResult, requireFunction, type Arguments, type FlatTree, type TreeFunction } from './traced.js'
 
 /** An axis for every tensor of an argument, null for arguments that are not mapped, or a tree of them that mirrors the argument. */
 export type Axes = number | null | readonly Axes[] | { readonly [name: string]: Axes }
@@ -31,7 +33,8 @@ export function vmap<Args extends Arguments, Result>(
   f: TreeFunction<Args, Result>,
   options: VmapOptions = {},
 ): (...args: Args) => Result {
-  const { inAxes = 0, outAxes = 0 } = options
+  requireFunction('vmap', f)
+  const { inAxes = 0, outAxes = 0 } = checkOptions('vmap', options, ['inAxes', 'outAxes'])
   return (...args) => {
     const inputs = args.map((arg, k) => flattenTree(arg, `argument ${k}`))
     const axes = inputs.map((input, k) => argumentAxes(input, args[k], inAxes, k, args.length))
@@ -72,9 +75,14 @@ function argumentAxes(
   if (Array.isArray(inAxes) && inAxes.length !== count)
     throw new ArgumentError(`vmap: inAxes must have one entry for every argument, got ${inAxes.length} for ${count}`)
   const entry = (Array.isArray(inAxes) ? inAxes[position] : (inAxes ?? null)) as Axes
-  return spreadAxes('inAxes', entry, arg, input.def.paths).map((axis, k) =>
-    axis === null ? null : normalizeAxis(`vmap: ${input.def.paths[k]}`, axis, input.leaves[k].shape),
-  )
+  return spreadAxes('inAxes', entry, arg, input.def.paths).map((axis, k) => {
+    if (axis === null) return null
+    if (input.leaves[k].rank === 0)
+      throw new ShapeError(
+        `vmap: a mapped tensor must have an axis to map over, got shape [] at ${input.def.paths[k]}; give null for it in inAxes`,
+      )
+    return normalizeAxis(`vmap: ${input.def.paths[k]}`, axis, input.leaves[k].shape)
+  })
 }
 
 /** One axis for every leaf: numbers and null stand for whole subtrees. */
@@ -88,7 +96,7 @@ function spreadAxes(name: string, axes: Axes, tree: unknown, paths: readonly str
     const fits = part !== null && typeof part === 'object' && !(part instanceof Tensor) && entry !== undefined
     if (!fits || Array.isArray(entry) !== Array.isArray(part))
       throw new ArgumentError(
-        `vmap: ${name} must mirror the tree it is for (an axis, null, or the same arrays and objects), got ${JSON.stringify(entry) ?? 'nothing'} at ${paths[result.length] ?? 'the end'}`,
+        `vmap: ${name} must mirror the tree it is for (an axis, null, or the same arrays and objects), got ${entry === undefined ? 'nothing' : show(entry)} at ${paths[result.length] ?? 'the end'}`,
       )
     for (const key of Object.keys(part))
       visit((entry as Record<string, Axes>)[key], (part as Record<string, unknown>)[key])
@@ -113,7 +121,10 @@ function mappedSize(inputs: readonly FlatTree[], axes: readonly (readonly (numbe
       first ||= where
     }),
   )
-  if (size === undefined) throw new ArgumentError('vmap: at least one argument must be mapped, got inAxes null for all')
+  if (size === undefined)
+    throw new ArgumentError(
+      'vmap: at least one argument must be mapped, got inAxes null for all; call the function itself',
+    )
   return size
 }
 
