@@ -9,3 +9,4 @@ export {
   type Tokenizer,
   type TokenStream,
 } from './tokenizer.js'
+export { trainBpe, type BpeProgress, type TrainBpeOptions, type TrainedBpe } from './train/trainBpe.js'

@@ -4,9 +4,10 @@ import { isPair } from '../characterClasses.js'
 import { nextPiece } from '../gpt2Split.js'
 import { type IdSink } from '../idSink.js'
 import { type SubwordModel } from '../subwordTokenizer.js'
+import { hashOfPiece } from '../pieceTable.js'
 import { writeUtf8 } from '../utf8.js'
 import { Merger, type Merges } from './merger.js'
-import { hashOfPiece, LONGEST_CACHED, PieceCache } from './pieceCache.js'
+import { LONGEST_CACHED, PieceCache } from './pieceCache.js'
 import { type Splitter } from './splitters.js'
 
 /** What a byte-level BPE model consists of. */
