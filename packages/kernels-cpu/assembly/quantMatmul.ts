@@ -13,7 +13,7 @@ import { packPanel } from './pack'
 
 /** Constants of a plan, in the order of `quantWords` (src/routines/quantMatmul.ts). */
 @unmanaged
-class QuantWords {
+export class QuantWords {
   rows: i32
   columns: i32
   depth: i32
@@ -89,18 +89,21 @@ function prepareRows(desc: usize, operands: i32, scratch: usize, begin: i32, end
   const shift = floatShift(words.xType)
   for (let row = begin; row < end; row++) {
     const from = addressAt(desc, 0) + ((<usize>(row * words.xRow)) << shift)
-    const to = addressAt(desc, operands + 1) + <usize>row * <usize>words.preparedBytes
-    if (words.activations == AS_F32) {
-      widenRow(words.xType, from, words.xColumn, to, words.depth)
-      continue
-    }
-    widenRow(words.xType, from, words.xColumn, scratch, words.depth)
-    const blocks = blocksOf(words)
-    for (let block = 0; block < blocks; block++) {
-      const inGroup = (block % words.blocksPerGroup) * BLOCK
-      const first = (block / words.blocksPerGroup) * words.group + inGroup
-      quantizeBlock(words, scratch, to, block, first, minI32(BLOCK, words.group - inGroup))
-    }
+    prepareRow(words, scratch, from, addressAt(desc, operands + 1) + <usize>row * <usize>words.preparedBytes)
+  }
+}
+
+export function prepareRow(words: QuantWords, scratch: usize, from: usize, to: usize): void {
+  if (words.activations == AS_F32) {
+    widenRow(words.xType, from, words.xColumn, to, words.depth)
+    return
+  }
+  widenRow(words.xType, from, words.xColumn, scratch, words.depth)
+  const blocks = blocksOf(words)
+  for (let block = 0; block < blocks; block++) {
+    const inGroup = (block % words.blocksPerGroup) * BLOCK
+    const first = (block / words.blocksPerGroup) * words.group + inGroup
+    quantizeBlock(words, scratch, to, block, first, minI32(BLOCK, words.group - inGroup))
   }
 }
 
@@ -134,22 +137,42 @@ function quantizeBlock(words: QuantWords, row: usize, to: usize, block: i32, fir
 /** Items are blocks of output columns; every row of x is done while the weights are in the cache. */
 function vectorItems(desc: usize, operands: i32, scratch: usize, begin: i32, end: i32): void {
   const words = wordsOf(desc, operands)
-  const packedBytes = <usize>(words.format == INT8 ? words.depth : words.depth >> 1)
-  const shared = addressAt(desc, operands + 1)
+  const x = addressAt(desc, operands + 1)
   for (let item = begin; item < end; item++) {
     const first = item * words.columnBlock
-    const last = minI32(first + words.columnBlock, words.columns)
-    for (let row = 0; row < words.rows; row++) {
-      const x = shared + <usize>row * <usize>words.preparedBytes
-      for (let column = first; column < last; column++) {
-        const packed = addressAt(desc, 1) + <usize>column * packedBytes
-        const scales = addressAt(desc, 2) + ((<usize>(column * words.groups)) << 2)
-        const zeros = operands == 4 ? addressAt(desc, 3) + <usize>(column * words.groups) : 0
-        store<f32>(scratch + ((<usize>(column - first)) << 2), columnProduct(words, x, packed, scales, zeros))
-      }
-      const result = addressAt(desc, operands) + ((<usize>(row * words.columns + first)) << floatShift(words.xType))
-      narrowRow(words.xType, scratch, result, last - first, 1)
+    const count = minI32(words.columnBlock, words.columns - first)
+    const result = addressAt(desc, operands) + ((<usize>first) << floatShift(words.xType))
+    vectorBlock(desc, words, scratch, x, words.rows, first, count, result)
+  }
+}
+
+/**
+ * `rows` prepared rows from x times `count` rows of the weight from `first` on; `result` is the address of the first element. Thread
+ * scratch: one block of results.
+ */
+export function vectorBlock(
+  desc: usize,
+  words: QuantWords,
+  scratch: usize,
+  x: usize,
+  rows: i32,
+  first: i32,
+  count: i32,
+  result: usize,
+): void {
+  const packedBytes = <usize>(words.format == INT8 ? words.depth : words.depth >> 1)
+  const rowBytes = (<usize>words.columns) << floatShift(words.xType)
+  for (let row = 0; row < rows; row++) {
+    for (let at = 0; at < count; at++) {
+      const column = first + at
+      const packed = addressAt(desc, 1) + <usize>column * packedBytes
+      const scales = addressAt(desc, 2) + ((<usize>(column * words.groups)) << 2)
+      const zeros = words.format == INT4 ? addressAt(desc, 3) + <usize>(column * words.groups) : 0
+      store<f32>(scratch + ((<usize>at) << 2), columnProduct(words, x, packed, scales, zeros))
     }
+    narrowRow(words.xType, scratch, result, count, 1)
+    x += <usize>words.preparedBytes
+    result += rowBytes
   }
 }
 
@@ -513,20 +536,36 @@ function packItems(desc: usize, operands: i32, begin: i32, end: i32): void {
  */
 function panelItems(desc: usize, operands: i32, scratch: usize, begin: i32, end: i32): void {
   const words = wordsOf(desc, operands)
+  const x = addressAt(desc, operands + 1)
+  for (let item = begin; item < end; item++) {
+    const first = item * words.columnBlock
+    const count = minI32(words.columnBlock, words.columns - first)
+    const result = addressAt(desc, operands) + ((<usize>first) << floatShift(words.xType))
+    panelBlock(desc, words, scratch, x, words.rows, first, count, result)
+  }
+}
+
+/** The same as `vectorBlock` for rows packed in panels of four; thread scratch as above. */
+export function panelBlock(
+  desc: usize,
+  words: QuantWords,
+  scratch: usize,
+  x: usize,
+  rows: i32,
+  first: i32,
+  count: i32,
+  result: usize,
+): void {
   const wide = scratch + EDGE_BYTES
   const panel = wide + ((<usize>DEPTH_BLOCK) << 5)
   const totals = panel + ((<usize>DEPTH_BLOCK) << 5)
-  for (let item = begin; item < end; item++) {
-    const first = item * words.columnBlock
-    const last = minI32(first + words.columnBlock, words.columns)
-    for (let column = first; column < last; column += 8) {
-      const width = minI32(8, last - column)
-      runPanel(desc, operands, words, scratch, wide, panel, totals, column, width)
-      for (let row = 0; row < words.rows; row++) {
-        const element = <usize>row * <usize>words.columns + <usize>column
-        const to = addressAt(desc, operands) + (element << floatShift(words.xType))
-        narrowRow(words.xType, totals + ((<usize>row) << 5), to, width, 1)
-      }
+  const shift = floatShift(words.xType)
+  for (let column = 0; column < count; column += 8) {
+    const width = minI32(8, count - column)
+    runPanel(desc, words, x, rows, wide, panel, totals, first + column, width)
+    for (let row = 0; row < rows; row++) {
+      const to = result + ((<usize>row * <usize>words.columns + <usize>column) << shift)
+      narrowRow(words.xType, totals + ((<usize>row) << 5), to, width, 1)
     }
   }
 }
@@ -534,23 +573,22 @@ function panelItems(desc: usize, operands: i32, scratch: usize, begin: i32, end:
 /** totals[row][8] for eight output columns, by blocks of the depth as in `matmul.ts`. */
 function runPanel(
   desc: usize,
-  operands: i32,
   words: QuantWords,
-  edge: usize,
+  x: usize,
+  rows: i32,
   wide: usize,
   panel: usize,
   totals: usize,
   column: i32,
   width: i32,
 ): void {
-  const x = addressAt(desc, operands + 1)
   for (let depth0 = 0; depth0 < words.depth; depth0 += DEPTH_BLOCK) {
     const depth = minI32(DEPTH_BLOCK, words.depth - depth0)
     for (let lane = 0; lane < width; lane++) {
-      widenWeights(desc, operands, words, column + lane, depth0, depth, wide + ((<usize>(lane * depth)) << 2))
+      widenWeights(desc, words, column + lane, depth0, depth, wide + ((<usize>(lane * depth)) << 2))
     }
     packPanel(F32, wide, depth, 1, width, depth, panel, 8)
-    for (let row = 0; row < words.rows; row += 4) {
+    for (let row = 0; row < rows; row += 4) {
       const a = x + <usize>(row >> 2) * ((<usize>words.depth) << 4) + ((<usize>depth0) << 4)
       // Totals have room for whole fours of rows.
       blockPacked(depth, a, panel, totals + ((<usize>row) << 5), 32, depth0 != 0)
@@ -559,15 +597,7 @@ function runPanel(
 }
 
 /** f32 weights first … first+count-1 of one output column; `first` is a multiple of 32. */
-function widenWeights(
-  desc: usize,
-  operands: i32,
-  words: QuantWords,
-  column: i32,
-  first: i32,
-  count: i32,
-  to: usize,
-): void {
+function widenWeights(desc: usize, words: QuantWords, column: i32, first: i32, count: i32, to: usize): void {
   const scales = addressAt(desc, 2) + ((<usize>(column * words.groups)) << 2)
   let at = 0
   while (at < count) {

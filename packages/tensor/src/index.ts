@@ -231,6 +231,7 @@ export type {
   ConvOptions,
   ConvTransposeOptions,
   CrossEntropyOptions,
+  GroupedMatmulOptions,
   CumulativeOptions,
   MaxPoolOptions,
   NestedInput,

@@ -6,6 +6,7 @@ import { planCopy } from './copy.js'
 import { planCumulative } from './cumulative.js'
 import { planGroupedMatmul } from './groupedMatmul.js'
 import { planMatmul } from './matmul.js'
+import { planGroupedQuantMatmul } from './groupedQuant.js'
 import type { RoutinePlanner } from './plan.js'
 import { planQuantMatmul } from './quantMatmul.js'
 import { planScatterAdd } from './scatterAdd.js'
@@ -15,6 +16,7 @@ export const routinePlanners: Record<RoutineName, RoutinePlanner> = {
   matmul: planMatmul,
   groupedMatmul: planGroupedMatmul,
   quantMatmul: planQuantMatmul,
+  groupedQuantMatmul: planGroupedQuantMatmul,
   attention: planAttention,
   attentionGrad: planAttentionGrad,
   conv: planConv,

@@ -268,6 +268,7 @@ const ROUTINES: ReadonlySet<PrimitiveName> = new Set<PrimitiveName>([
   'matmul',
   'groupedMatmul',
   'quantMatmul',
+  'groupedQuantMatmul',
   'conv',
   'attention',
   'attentionGrad',

@@ -75,6 +75,7 @@ function routineFlops(step: RoutineStep): number {
     case 'groupedMatmul':
       return 2 * sizeOf(a.shape) * result.shape[result.shape.length - 1]
     case 'quantMatmul':
+    case 'groupedQuantMatmul':
       return 2 * sizeOf(result.shape) * a.shape[1]
     case 'conv':
       return 2 * sizeOf(result.shape) * sizeOf(b.shape.slice(1))

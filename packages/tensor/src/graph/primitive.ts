@@ -170,6 +170,8 @@ export type PrimitiveAttrs = {
    */
   groupedMatmul: { readonly contract: 'columns' | 'rows' }
   quantMatmul: QuantMatmulAttrs
+  /** x [N, K], the parts of E weights one after the other, offsets i32 [E + 1] as of `groupedMatmul` -> [N, outFeatures] */
+  groupedQuantMatmul: QuantMatmulAttrs
   /** x [N, C, S…], w [O, C/groups, K…] */
   conv: ConvAttrs
   /** q, k, v, mask?, length? -> out, lse */

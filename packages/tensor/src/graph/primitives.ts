@@ -228,6 +228,18 @@ export function quantMatmulOf(x: Tensor, weight: readonly Tensor[], attrs: Quant
   ])[0]
 }
 
+/** The parts of the weights [E · outFeatures, …] one after the other, offsets i32 [E + 1]. */
+export function groupedQuantMatmulOf(
+  x: Tensor,
+  weight: readonly Tensor[],
+  offsets: Tensor,
+  attrs: QuantMatmulAttrs,
+): Tensor {
+  return createNode('groupedQuantMatmul', [x, ...weight, offsets], attrs, [
+    { shape: [x.shape[0], attrs.outFeatures], dtype: x.dtype },
+  ])[0]
+}
+
 /** Size of one spatial axis of a convolution's result (0 when the kernel does not fit). */
 export function convExtent(attrs: ConvAttrs, axis: number, input: number, kernel: number): number {
   const dilatedInput = input === 0 ? 0 : (input - 1) * attrs.lhsDilation[axis] + 1

@@ -7,7 +7,7 @@ import { attentionBody, attentionGradBody } from './bodies/attention.js'
 import { convBody } from './bodies/conv.js'
 import { cumulativeBody } from './bodies/cumulative.js'
 import { groupedMatmulBody } from './bodies/groupedMatmul.js'
-import { quantMatmulBody } from './bodies/quantMatmul.js'
+import { groupedQuantMatmulBody, quantMatmulBody } from './bodies/quantMatmul.js'
 import type { Tensor } from '../graph/tensor.js'
 
 /** Outputs of a primitive in terms of its inputs. */
@@ -20,4 +20,7 @@ export const primitiveBodies: { readonly [Op in PrimitiveName]?: PrimitiveBody<O
   cumulative: ([x], attrs) => [cumulativeBody(x, attrs)],
   groupedMatmul: ([a, b, offsets], { contract }) => [groupedMatmulBody(a, b, offsets, contract)],
   quantMatmul: ([x, ...weight], attrs) => [quantMatmulBody(x, weight, attrs)],
+  groupedQuantMatmul: ([x, ...rest], attrs) => [
+    groupedQuantMatmulBody(x, rest.slice(0, -1), rest[rest.length - 1], attrs),
+  ],
 }

@@ -97,7 +97,7 @@ export {
   updateSlice,
   type Start,
 } from './indexing.js'
-export { boundedMatmul, groupedMatmul } from './groupedMatmul.js'
+export { boundedMatmul, groupedMatmul, type GroupedMatmulOptions } from './groupedMatmul.js'
 export { crossEntropy, type CrossEntropyOptions } from './loss.js'
 export { dot, matmul, outer, quantMatmul, type QuantWeight } from './matmul.js'
 export { installMethods, type TensorMethods, type TensorReaders } from './methods.js'

@@ -176,8 +176,12 @@ export interface TensorMethods {
   dot(b: Tensor): Tensor
   outer(b: Tensor): Tensor
   quantMatmul(weight: products.QuantWeight, options?: { activations?: 'f32' | 'i16' | 'i8' }): Tensor
-  groupedMatmul(weight: Tensor, offsets: Tensor): Tensor
-  boundedMatmul(weight: Tensor, inUse: Tensor | number): Tensor
+  groupedMatmul(weight: Tensor | products.QuantWeight, offsets: Tensor, options?: grouped.GroupedMatmulOptions): Tensor
+  boundedMatmul(
+    weight: Tensor | products.QuantWeight,
+    inUse: Tensor | number,
+    options?: grouped.GroupedMatmulOptions,
+  ): Tensor
   conv1d(w: Tensor, bias?: Tensor | null, options?: convolutions.ConvOptions): Tensor
   conv2d(w: Tensor, bias?: Tensor | null, options?: convolutions.ConvOptions): Tensor
   conv3d(w: Tensor, bias?: Tensor | null, options?: convolutions.ConvOptions): Tensor

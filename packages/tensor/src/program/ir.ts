@@ -208,6 +208,7 @@ export type RoutineName =
   | 'matmul'
   | 'groupedMatmul'
   | 'quantMatmul'
+  | 'groupedQuantMatmul'
   | 'attention'
   | 'attentionGrad'
   | 'conv'

@@ -8,6 +8,7 @@
  * | groupedMatmul | contract: columns | a [N, K], b [E, K, M], offsets i32 [E + 1]: any strides; f32 f16 bf16 | [N, M]: row n times the matrix of its group; zeros outside of all groups |
  * | | contract: rows | a [N, K], b [N, M], offsets i32 [E + 1]: any strides | [E, K, M]: aᵀ b over the rows of each group |
  * | quantMatmul | format: int8 int4 int4sym nf4; group; activations: f32 i16 i8 | x [M, K], packed, scale, zero? (see `quant.ts`) | [M, N] |
+ * | groupedQuantMatmul | as quantMatmul | x [N, K], packed, scale, zero? of E weights one after the other, offsets i32 [E + 1] | [N, M]: row n times the weight of its group; zeros outside of all groups |
  * | conv | stride, padLow, padHigh (may be negative), lhsDilation, rhsDilation (one per spatial axis), groups | x [N, C, S…], w [O, C/groups, K…]; one to three spatial axes; cross-correlation | [N, O, S'…] |
  * | attention | causal: none topLeft bottomRight; scale; mask: none bool float | q [B,H,T,D], k [B,G,S,D], v [B,G,S,E], mask? [B|1,H|1,T|1,S|1 by strides], length? i32 [] (keys in use) | out [B,H,T,E], lse f32 [B,H,T] |
  * | attentionGrad | as attention | q, k, v, out, lse, dout, mask?, length? | dq, dk, dv |
@@ -35,6 +36,7 @@ export const ROUTINE_NAMES: readonly RoutineName[] = [
   'matmul',
   'groupedMatmul',
   'quantMatmul',
+  'groupedQuantMatmul',
   'attention',
   'attentionGrad',
   'conv',

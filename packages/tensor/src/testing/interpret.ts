@@ -21,7 +21,7 @@ import { sizeOf } from '../shape.js'
 import { attentionData, attentionGradData } from './interpreter/attention.js'
 import { convData, matmulData } from './interpreter/contractions.js'
 import { cumulativeData, reduceData, sortData } from './interpreter/folds.js'
-import { groupedMatmulData } from './interpreter/groups.js'
+import { groupedMatmulData, groupedQuantMatmulData } from './interpreter/groups.js'
 import {
   broadcastData,
   concatData,
@@ -196,6 +196,9 @@ const RULES: { readonly [Op in Tabled]: Rule<Op> } = {
   matmul: ([a, b]) => [matmulData(a, b)],
   groupedMatmul: ([a, b, offsets], { contract }) => [groupedMatmulData(a, b, offsets, contract)],
   quantMatmul: ([x, ...weight], attrs) => [quantMatmulData(x, weight, attrs)],
+  groupedQuantMatmul: ([x, ...rest], attrs) => [
+    groupedQuantMatmulData(x, rest.slice(0, -1), rest[rest.length - 1], attrs),
+  ],
   conv: ([x, w], attrs, [spec]) => [convData(x, w, spec.shape, attrs)],
   attention: (inputs, attrs) => attentionData(inputs, attrs),
   attentionGrad: (inputs, attrs) => attentionGradData(inputs, attrs),

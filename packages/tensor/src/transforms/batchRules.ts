@@ -137,6 +137,7 @@ export const batchRules: { readonly [Op in PrimitiveName]: BatchRule<Op> } = {
   matmul: batchedMatmul,
   groupedMatmul: batchedGroups,
   quantMatmul: batchedQuantMatmul,
+  groupedQuantMatmul: batchedGroups,
   conv: batchedConv,
   attention: batchedAttention,
   attentionGrad: batchedAttentionGrad,

@@ -10,6 +10,7 @@ import {
   dynamicSliceOf,
   gatherAlong,
   groupedMatmulOf,
+  groupedQuantMatmulOf,
   matmulOf,
   padWith,
   quantMatmulOf,
@@ -176,6 +177,11 @@ export const jvpRules: { readonly [Op in PrimitiveName]: JvpRule<Op> } = {
     if (needs.slice(1).some((needed) => needed))
       throw new InternalError('jvp: quantMatmul has no derivative with respect to its packed weight')
     return [quantMatmulOf(t!, weight, attrs)]
+  },
+  groupedQuantMatmul: ({ inputs: [, ...rest], attrs, needs }, [t]) => {
+    if (needs.slice(1).some((needed) => needed))
+      throw new InternalError('jvp: groupedQuantMatmul has no derivative with respect to its packed weight')
+    return [groupedQuantMatmulOf(t!, rest.slice(0, -1), rest[rest.length - 1], attrs)]
   },
   conv: ({ inputs: [x, w], attrs }, [tx, tw]) => [
     addMaybe(

@@ -170,6 +170,11 @@ export const vjpRules: { readonly [Op in PrimitiveName]: VjpRule<Op> } = {
       throw new InternalError('vjp: quantMatmul has no derivative with respect to its packed weight')
     return bodyVjp(a, cotangents, passes)
   },
+  groupedQuantMatmul: (a, cotangents, passes) => {
+    if (a.needs.slice(1).some((needed) => needed))
+      throw new InternalError('vjp: groupedQuantMatmul has no derivative with respect to its packed weight')
+    return bodyVjp(a, cotangents, passes)
+  },
   conv: ({ inputs: [x, w], attrs, needs }, [ct]) => [
     wanted(needs[0], () => convInputGradient(ct!, x, w, attrs)),
     wanted(needs[1], () => convKernelGradient(ct!, x, w, attrs)),

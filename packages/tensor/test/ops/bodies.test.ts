@@ -7,6 +7,7 @@ import {
   convOf,
   cumulativeOf,
   groupedMatmulOf,
+  groupedQuantMatmulOf,
 } from '../../src/graph/primitives.js'
 import type { AttentionAttrs, ConvAttrs } from '../../src/graph/primitive.js'
 import type { Tensor } from '../../src/graph/tensor.js'
@@ -15,7 +16,7 @@ import { attentionBody, attentionGradBody } from '../../src/ops/bodies/attention
 import { convBody } from '../../src/ops/bodies/conv.js'
 import { cumulativeBody } from '../../src/ops/bodies/cumulative.js'
 import { groupedMatmulBody } from '../../src/ops/bodies/groupedMatmul.js'
-import { dequantizeOf, quantMatmulBody } from '../../src/ops/bodies/quantMatmul.js'
+import { dequantizeOf, groupedQuantMatmulBody, quantMatmulBody } from '../../src/ops/bodies/quantMatmul.js'
 import { scalar, tensor, zeros } from '../../src/ops/index.js'
 import { QUANT_FORMATS } from '../../src/program/quant.js'
 import { dequantize, quantize } from '../../src/quant.js'
@@ -192,6 +193,25 @@ describe('rows in groups', () => {
   )
 })
 
+it('quantised rows in groups equal their body', () => {
+  const [E, N, K] = [3, 4, 64]
+  const arrays = quantize(noise(E * N * K, 5), [E * N, K], 'int4', 32)
+  const weight = [
+    tensor(arrays.packed, { shape: [E * N, K / 2] }),
+    tensor(arrays.scale, { shape: [E * N, 2] }),
+    tensor(arrays.zero!, { shape: [E * N, 2] }),
+  ]
+  const attrs = { format: 'int4', group: 32, activations: 'f32', outFeatures: N } as const
+  const x = noisy([6, K], { seed: 6 })
+  for (const limits of [
+    [0, 2, 2, 5],
+    [1, 3, 4, 9],
+  ]) {
+    const offsets = tensor(limits, { dtype: 'i32' })
+    expectSame([groupedQuantMatmulBody(x, weight, offsets, attrs)], [groupedQuantMatmulOf(x, weight, offsets, attrs)])
+  }
+})
+
 it('exists for every routine but sort', () => {
   expect(Object.keys(primitiveBodies).sort()).toEqual([
     'attention',
@@ -199,6 +219,7 @@ it('exists for every routine but sort', () => {
     'conv',
     'cumulative',
     'groupedMatmul',
+    'groupedQuantMatmul',
     'quantMatmul',
   ])
 })

@@ -276,6 +276,30 @@ const singles: Row[] = [
   [() => ops.groupedMatmul(f, t([4, 3, 2]), t([4], 'i32')), ShapeError, 'groupedMatmul', ['[5]', 'i32[4]']],
   [() => ops.groupedMatmul(f, t([4, 3, 2]), t([5])), DTypeError, 'groupedMatmul', ['f32[5]']],
   [() => ops.groupedMatmul(f, t([4, 3, 2]), [0, 1] as never), ArgumentError, 'groupedMatmul', ['array of length 2']],
+  [
+    () => ops.groupedMatmul(f, { format: 'int8', group: 3, packed: t([4, 3], 'i8'), scale: t([4, 1]) }, t([5], 'i32')),
+    ShapeError,
+    'groupedMatmul',
+    ['i8[4, 3]', 'stack'],
+  ],
+  [
+    () =>
+      ops.groupedMatmul(
+        t([2, 4]),
+        { format: 'int8', group: 3, packed: t([4, 2, 3], 'i8'), scale: t([4, 2, 1]) },
+        t([5], 'i32'),
+      ),
+    ShapeError,
+    'groupedMatmul',
+    ['f32[2, 4]', '4 weights of [2, 3]'],
+  ],
+  [() => ops.groupedMatmul(f, null as never, t([5], 'i32')), ArgumentError, 'groupedMatmul', ['null']],
+  [
+    () => ops.boundedMatmul(f, t([3, 2]), 1, { activations: 'i8' }),
+    ArgumentError,
+    'boundedMatmul',
+    ["'i8'", 'f32[3, 2]'],
+  ],
   [() => ops.boundedMatmul(f, t([2, 3]), 1), ShapeError, 'boundedMatmul', ['f32[2, 3]']],
   [() => ops.boundedMatmul(f, t([3, 2]), -1), ArgumentError, 'boundedMatmul', ['inUse', '-1']],
   [() => ops.boundedMatmul(f, t([3, 2]), t([1], 'i32')), ArgumentError, 'boundedMatmul', ['i32[1]']],

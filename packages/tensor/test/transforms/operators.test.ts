@@ -174,7 +174,19 @@ const CASES: Record<string, Case | readonly Case[]> = {
   ],
   prod: [(x) => T.prod(x, { axes: 1 }), [{ shape: [2, 3], data: [1, 0, 2, 0.5, 3, -1] }]],
   boundedMatmul: [(x, w) => T.boundedMatmul(x, w, 2), [input([3, 2, 2]), input([2, 3])]],
-  groupedMatmul: [T.groupedMatmul, [input([5, 2]), input([3, 2, 2]), integers([4], [1, 2, 2, 4])]],
+  groupedMatmul: [
+    [(x, w, offsets) => T.groupedMatmul(x, w, offsets), [input([5, 2]), input([3, 2, 2]), integers([4], [1, 2, 2, 4])]],
+    [
+      (x, packed, scale, offsets) => T.groupedMatmul(T.sin(x), { format: 'int8', group: 2, packed, scale }, offsets),
+      [
+        input([4, 2]),
+        integers([2, 3, 2], [1, -2, 3, 4, 5, -6, 7, 8, 9, 1, 0, -3], 'i8'),
+        { shape: [2, 3, 1], data: [0.1, 0.2, 0.3, 0.1, 0.05, 0.5] },
+        integers([3], [0, 1, 3]),
+      ],
+      { wrt: [0] },
+    ],
+  ],
   quantMatmul: [
     (x, packed, scale) => T.quantMatmul(T.sin(x), { format: 'int8', group: 2, packed, scale }),
     [

@@ -6,6 +6,7 @@ import {
   castTo,
   concatOf,
   gatherAlong,
+  groupedMatmulOf,
   matmulOf,
   reshapeTo,
   scalarConst,
@@ -19,6 +20,18 @@ import { constant, coordinates, minus, times, toF32 } from '../build.js'
 export function quantMatmulBody(x: Tensor, weight: readonly Tensor[], attrs: QuantMatmulAttrs): Tensor {
   const wide = dequantizeOf(weight, attrs.format as QuantFormat, attrs.group)
   return castTo(matmulOf(toF32(x), transposeTo(wide, [1, 0])), x.dtype)
+}
+
+/** x [N,K], the parts of E weights [M,K] one after the other, offsets [E+1] -> [N,M] */
+export function groupedQuantMatmulBody(
+  x: Tensor,
+  weight: readonly Tensor[],
+  offsets: Tensor,
+  attrs: QuantMatmulAttrs,
+): Tensor {
+  const wide = dequantizeOf(weight, attrs.format as QuantFormat, attrs.group)
+  const stack = reshapeTo(wide, [offsets.shape[0] - 1, attrs.outFeatures, x.shape[1]])
+  return castTo(groupedMatmulOf(toF32(x), transposeTo(stack, [0, 2, 1]), offsets, 'columns'), x.dtype)
 }
 
 /** packed, scale, zero? -> f32 [N,K] */

@@ -9,6 +9,7 @@ const RESULTS: Readonly<Record<RoutineName, number>> = {
   matmul: 1,
   groupedMatmul: 1,
   quantMatmul: 1,
+  groupedQuantMatmul: 1,
   conv: 1,
   attention: 2,
   attentionGrad: 3,
@@ -23,6 +24,7 @@ const OPERANDS: Readonly<Record<RoutineName, readonly [number, number]>> = {
   matmul: [2, 2],
   groupedMatmul: [3, 3],
   quantMatmul: [3, 4],
+  groupedQuantMatmul: [4, 5],
   conv: [2, 2],
   attention: [3, 5],
   attentionGrad: [6, 8],
@@ -83,6 +85,13 @@ function shapeMisfit(step: RoutineStep): string | null {
         return groupedFits(step, shapes, results[0])
       case 'quantMatmul':
         return shapes[0].length === 2 && equal(results[0], [shapes[0][0], shapes[1][0]])
+      case 'groupedQuantMatmul': {
+        const [x, packed] = shapes
+        const groups = shapes[shapes.length - 1][0] - 1
+        const offsets = step.operands[step.operands.length - 1]
+        const isRank2 = x.length === 2 && results[0].length === 2 && offsets.shape.length === 1
+        return isRank2 && offsets.dtype === 'i32' && results[0][0] === x[0] && packed[0] === groups * results[0][1]
+      }
       case 'conv': {
         const [x, w] = shapes
         const rank = x.length

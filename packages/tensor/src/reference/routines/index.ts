@@ -4,13 +4,14 @@ import { writeView } from '../views.js'
 import { attention, attentionGrad } from './attention.js'
 import { readOperands, type RoutineCall, type RoutineResults } from './context.js'
 import { conv, matmul, quantMatmul } from './contractions.js'
-import { groupedMatmul } from './groups.js'
+import { groupedMatmul, groupedQuantMatmul } from './groups.js'
 import { copy, cumulative, scatterAdd, sort } from './lines.js'
 
 const ROUTINES: Readonly<Record<RoutineName, (call: RoutineCall) => RoutineResults>> = {
   matmul,
   groupedMatmul,
   quantMatmul,
+  groupedQuantMatmul,
   conv,
   attention,
   attentionGrad,

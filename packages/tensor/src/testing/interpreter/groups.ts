@@ -1,4 +1,6 @@
 /** Products whose groups are known at run time: every row asks which group it is in. */
+import type { QuantMatmulAttrs } from '../../graph/primitive.js'
+import { weightElement } from './quantized.js'
 import type { Value } from './value.js'
 
 /** Group of every row, -1 outside of all. Offsets count from 0, up to the number of rows, and never fall. */
@@ -21,6 +23,24 @@ export function groupedMatmulData(a: Value, b: Value, offsets: Value, contract: 
       for (let m = 0; m < M; m++)
         if (contract === 'rows') out[(group * K + k) * M + m] += a.data[n * K + k] * b.data[n * M + m]
         else out[n * M + m] += a.data[n * K + k] * b.data[(group * K + k) * M + m]
+  })
+  return out
+}
+
+/** Activations are never rounded, whatever the attribute allows a backend to do. */
+export function groupedQuantMatmulData(
+  x: Value,
+  weight: readonly Value[],
+  offsets: Value,
+  attrs: QuantMatmulAttrs,
+): Float64Array {
+  const [N, K] = x.shape
+  const M = attrs.outFeatures
+  const out = new Float64Array(N * M)
+  groupOfRows(offsets, N).forEach((group, n) => {
+    if (group < 0) return
+    for (let m = 0; m < M; m++)
+      for (let k = 0; k < K; k++) out[n * M + m] += x.data[n * K + k] * weightElement(weight, attrs, group * M + m, k)
   })
   return out
 }

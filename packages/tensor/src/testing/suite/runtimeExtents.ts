@@ -5,17 +5,21 @@ import { ones, tensor, zeros } from '../../ops/create.js'
 import { add, cast, div, mul, sin, square, tanh } from '../../ops/elementwise.js'
 import { boundedMatmul, groupedMatmul } from '../../ops/groupedMatmul.js'
 import { indexSelect, oneHot } from '../../ops/indexing.js'
-import { matmul } from '../../ops/matmul.js'
+import { matmul, type QuantWeight } from '../../ops/matmul.js'
 import { concat, reshape, slice, swapAxes } from '../../ops/movement.js'
 import { softmax } from '../../ops/normalize.js'
+import { quantWeight } from '../../ops/quantWeight.js'
 import { cumsum, sum } from '../../ops/reduce.js'
 import { argsort, topk } from '../../ops/sort.js'
+import { QUANT_FORMATS } from '../../program/quant.js'
+import { quantize } from '../../quant.js'
 import { evaluateWith } from '../../runtime/evaluate.js'
 import { bytes, data } from '../../runtime/read.js'
 import { grad } from '../../transforms/grad.js'
 import { jvp } from '../../transforms/jvp.js'
 import { scan } from '../../transforms/scan.js'
 import { vmap } from '../../transforms/vmap.js'
+import { seededRandom } from '../random.js'
 import { compare } from '../tolerances.js'
 import { noise, type SuiteContext } from './context.js'
 
@@ -27,6 +31,11 @@ export function runtimeExtents(suite: SuiteContext): void {
   groups(suite)
   rowsInUse(suite)
   trips(suite)
+}
+
+function randomFloats(count: number): Float32Array {
+  const random = seededRandom(count)
+  return Float32Array.from({ length: count }, () => random() * 2 - 1)
 }
 
 function integers(values: readonly number[]): Tensor {
@@ -118,6 +127,32 @@ function groups(suite: SuiteContext): void {
     },
     { tolerance: PRODUCTS },
   )
+
+  for (const format of QUANT_FORMATS)
+    suite.test(
+      `rows by group with quantised weights: ${format}`,
+      () => {
+        const [E, M, K] = [4, 19, 64]
+        const own = quantWeight(quantize(randomFloats(E * M * K), [E * M, K], format, 32))
+        const stacked = (part: Tensor): Tensor => reshape(part, [E, M, -1])
+        const weight: QuantWeight = {
+          ...own,
+          packed: stacked(own.packed),
+          scale: stacked(own.scale),
+          ...(own.zero === undefined ? {} : { zero: stacked(own.zero) }),
+        }
+        const x = poisoned([30, K], 1, 26)
+        const at = integers([1, 3, 3, 10, 26])
+        const f = (a: Tensor): Tensor => groupedMatmul(a, weight, at)
+        const part: QuantWeight = quantWeight(quantize(randomFloats(M * K), [M, K], format, 32))
+        return [
+          f(x),
+          grad((a: Tensor) => sum(mul(f(a), noise([30, M]))))(x),
+          boundedMatmul(poisoned([5, 2, K], 0, 3), part, tensor(3, { dtype: 'i32' })),
+        ]
+      },
+      { tolerance: PRODUCTS },
+    )
 
   suite.test('experts on sorted rows', () => mixture().flat(), { tolerance: PRODUCTS })
 
