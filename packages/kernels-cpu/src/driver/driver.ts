@@ -10,6 +10,7 @@ import {
   CLAIMED,
   CLEAR,
   COPY,
+  EPILOGUE,
   FILL,
   FILL_ENTRY_BYTES,
   GENERATION,
@@ -36,6 +37,7 @@ const FILL_FN = 5
 const LOOP_FN = 6
 const COPY_FN = 7
 const CLEAR_FN = 8
+const TILES_FN = 9
 
 /** Looks at the generation this often before sleeping: some 20 µs. */
 const SPINS = 4000
@@ -51,6 +53,7 @@ export function buildDriver(memory: MemoryType): Uint8Array {
       { name: 'loop', body: loopBody() },
       { name: 'copy', body: copyBody() },
       { name: 'clear', body: clearBody() },
+      { name: 'tiles', body: tilesBody(), type: KERNEL_TYPE },
     ],
     memory,
   )
@@ -348,25 +351,105 @@ function claimLoop(code: Code, record: number, scratch: number, items: number, c
   code.end()
 }
 
-/** fn(desc, scratch, begin, min(begin + chunk, items)) */
+/** fn(desc, scratch, begin, min(begin + chunk, items)), tile by tile where an epilogue follows */
 function callItems(code: Code, record: number, scratch: number, begin: number, items: number, chunk: number): void {
+  const pushEnd = () => {
+    code.get(begin)
+    code.get(chunk)
+    code.int('add')
+    code.get(items)
+    code.get(items)
+    code.get(begin)
+    code.int('sub')
+    code.get(chunk)
+    code.int('gtU')
+    code.emit(0x1b) // select: begin + chunk where more than a chunk is left
+  }
+  code.get(record)
+  code.i32Load(RECORD.flags)
+  code.i32(EPILOGUE)
+  code.int('and')
+  code.if()
+  code.get(record)
+  code.get(scratch)
+  code.get(begin)
+  pushEnd()
+  code.call(TILES_FN)
+  code.else()
   code.get(record)
   code.i32Load(RECORD.desc)
   code.get(scratch)
   code.get(begin)
-  code.get(begin)
-  code.get(chunk)
-  code.int('add')
-  code.get(items)
-  code.get(items)
-  code.get(begin)
-  code.int('sub')
-  code.get(chunk)
-  code.int('gtU')
-  code.emit(0x1b) // select: begin + chunk where more than a chunk is left
+  pushEnd()
   code.get(record)
   code.i32Load(RECORD.fn)
   code.callIndirect(KERNEL_TYPE)
+  code.end()
+}
+
+/** tiles(record, scratch, begin, end): every item, and at once the epilogue over the rows of its tile. */
+function tilesBody(): Uint8Array {
+  const code = new Code(4)
+  const [record, scratch, item, end] = [0, 1, 2, 3]
+  const strip = code.allocate(I32)
+  const row = code.allocate(I32)
+  const field = (offset: number) => {
+    code.get(record)
+    code.i32Load(offset)
+  }
+  code.countedLoop(
+    item,
+    () => code.get(end),
+    1,
+    () => {
+      field(RECORD.desc)
+      code.get(scratch)
+      code.get(item)
+      code.get(item)
+      code.i32(1)
+      code.int('add')
+      field(RECORD.fn)
+      code.callIndirect(KERNEL_TYPE)
+      code.get(item)
+      field(RECORD.stripTiles)
+      code.int('divU')
+      field(RECORD.stripRows)
+      code.int('mul')
+      code.set(strip)
+      code.get(item)
+      field(RECORD.stripTiles)
+      code.int('remU')
+      field(RECORD.tileRows)
+      code.int('mul')
+      code.set(row)
+      field(RECORD.epilogueDesc)
+      code.get(scratch)
+      code.get(strip)
+      code.get(row)
+      code.int('add')
+      code.get(strip)
+      pushTileEnd(field, code, row)
+      code.int('add')
+      field(RECORD.epilogueFn)
+      code.callIndirect(KERNEL_TYPE)
+    },
+  )
+  return code.finish()
+}
+
+/** min(row + tileRows, stripRows) */
+function pushTileEnd(field: (offset: number) => void, code: Code, row: number): void {
+  const pushNext = () => {
+    code.get(row)
+    field(RECORD.tileRows)
+    code.int('add')
+  }
+  pushNext()
+  field(RECORD.stripRows)
+  pushNext()
+  field(RECORD.stripRows)
+  code.int('ltU')
+  code.emit(0x1b) // select
 }
 
 /** fill(record, header, thread): writes the addresses and params of this run into the descriptors. */

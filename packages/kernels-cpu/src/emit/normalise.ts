@@ -7,9 +7,14 @@ import { lowerMath, type Access, type Expr, type FusedStep } from '@tarazed/tens
 import { accessesOf, mapAccesses, shareAndPrune } from './rewrite.js'
 
 export function normalise(step: FusedStep): FusedStep {
-  const lowered = shareAndPrune(skipRounding(lowerMath(step)))
-  if (!isPointwise(lowered)) return mergeAxes(dropUnitAxes(lowered, false), 1)
-  return mergeAxes(orderAxes(mergeAxes(dropUnitAxes(lowered, true), 0)), 0)
+  const basic = lowered(step)
+  if (!isPointwise(basic)) return mergeAxes(dropUnitAxes(basic, false), 1)
+  return mergeAxes(orderAxes(mergeAxes(dropUnitAxes(basic, true), 0)), 0)
+}
+
+/** Math functions lowered, equal expressions merged; axes as they are. */
+export function lowered(step: FusedStep): FusedStep {
+  return shareAndPrune(skipRounding(lowerMath(step)))
 }
 
 /**
@@ -55,7 +60,8 @@ export function permute(step: FusedStep, axes: readonly number[]): FusedStep {
   return shareAndPrune({ ...moved, exprs, outer: order.slice(0, -1), inner: order[order.length - 1] })
 }
 
-function walksAsOne(access: Access, axis: number, extentOfNext: number): boolean {
+/** Whether an access takes axis `axis` and the next one in equal steps. */
+export function walksAsOne(access: Access, axis: number, extentOfNext: number): boolean {
   return access.strides[axis] === access.strides[axis + 1] * extentOfNext
 }
 
@@ -74,7 +80,8 @@ function mergeAxes(step: FusedStep, keep: number): FusedStep {
   return result
 }
 
-function fuseAxis(step: FusedStep, axis: number): FusedStep {
+/** Joins axis `axis` with the next one; every access has to walk them as one, and no expression may name them. */
+export function fuseAxis(step: FusedStep, axis: number): FusedStep {
   const sizes = extents(step)
   const merged = mapAccesses(step, (access) => ({
     ...access,

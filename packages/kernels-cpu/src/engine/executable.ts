@@ -10,13 +10,16 @@ import {
   type RoutineStep,
   type Step,
 } from '@tarazed/tensor'
+import { tileRows, type TiledStep } from '../emit/tileRows.js'
 import { routinePlanners } from '../routines/index.js'
+import type { ResultTiles, RoutineStage } from '../routines/plan.js'
 import { Image } from './image.js'
 import type { FreshKernel, KernelCache, LoadedKernel } from './kernelCache.js'
 import {
   BARRIER_BEFORE,
   CLEAR,
   COPY,
+  EPILOGUE,
   FILL,
   FILL_ENTRY_BYTES,
   HEADER,
@@ -84,6 +87,8 @@ interface Binding {
 interface Record {
   readonly fields: readonly (readonly [offset: number, value: number, address?: boolean])[]
   readonly parallel: boolean
+  /** An epilogue follows every item; its fields are there. */
+  readonly epilogue?: boolean
   /** Position of its step in the program, -1 for the engine's own. */
   readonly step: number
 }
@@ -168,7 +173,8 @@ class Layouter {
     records.forEach((record, index) => {
       const at = address + LIST_RECORDS + RECORD_BYTES * index
       const meets = before || record.parallel
-      this.#image.set(at + RECORD.flags, (record.parallel ? PARALLEL : 0) | (meets ? BARRIER_BEFORE : 0))
+      const flags = (record.parallel ? PARALLEL : 0) | (meets ? BARRIER_BEFORE : 0) | (record.epilogue ? EPILOGUE : 0)
+      this.#image.set(at + RECORD.flags, flags)
       for (const [offset, value, isAddress] of record.fields) {
         if (isAddress) this.#image.setAddress(at + offset, value)
         else this.#image.set(at + offset, value)
@@ -226,7 +232,11 @@ class Layouter {
     const loaded = this.options.kernels.acquire(step, this.#fresh)
     this.#kernels.push(loaded)
     const stages = loaded.stages.filter((stage) => stage.items > 0)
-    const { operands, params } = step
+    const desc = this.#kernelDescriptor(step, loaded, binding, entries)
+    return stages.map((stage) => this.#stage(stage.tableIndex, desc, stage.items, stage.itemNanoseconds, index, trips))
+  }
+
+  #kernelDescriptor({ operands, params }: FusedStep, loaded: LoadedKernel, binding: Binding, entries: Entry[]): number {
     const desc = this.#image.reserve(operands.length + params.length + 1)
     operands.forEach((slot, k) => entries.push({ to: desc + 4 * k, from: this.#slot(binding, slot) }))
     params.forEach((param, k) => {
@@ -237,7 +247,7 @@ class Layouter {
     }
     this.#threadScratch = Math.max(this.#threadScratch, loaded.scratchBytes)
     this.#sharedScratch = Math.max(this.#sharedScratch, loaded.sharedBytes)
-    return stages.map((stage) => this.#stage(stage.tableIndex, desc, stage.items, stage.itemNanoseconds, index, trips))
+    return desc
   }
 
   #stage(fn: number, desc: number, items: number, itemNanoseconds: number, step: number, trips: number): Record {
@@ -261,7 +271,7 @@ class Layouter {
   }
 
   #routine(step: RoutineStep, index: number, binding: Binding, entries: Entry[], trips: number): Record[] {
-    const plan = routinePlanners[step.name](step)
+    const plan = routinePlanners[step.name](step, this.options.threads)
     const views = [...step.operands, ...step.results]
     const desc = this.#image.reserve(views.length + 1 + plan.words.length)
     views.forEach((view, k) => {
@@ -273,12 +283,41 @@ class Layouter {
     plan.words.forEach((value, k) => this.#image.set(desc + 4 * (views.length + 1 + k), value))
     this.#threadScratch = Math.max(this.#threadScratch, plan.threadBytes)
     this.#sharedScratch = Math.max(this.#sharedScratch, plan.sharedBytes)
-    const stages = plan.stages
-      .filter((stage) => stage.items > 0)
-      .map((stage) =>
-        this.#stage(this.options.routineIndex(stage.fn), desc, stage.items, stage.itemNanoseconds, index, trips),
-      )
-    return step.epilogue ? [...stages, ...this.#fused(step.epilogue, index, binding, entries, trips)] : stages
+    const stages = plan.stages.filter((stage) => stage.items > 0)
+    const record = (stage: RoutineStage, extraNanoseconds = 0): Record => {
+      const nanoseconds = stage.itemNanoseconds + extraNanoseconds
+      return this.#stage(this.options.routineIndex(stage.fn), desc, stage.items, nanoseconds, index, trips)
+    }
+    if (step.epilogue === undefined) return stages.map((stage) => record(stage))
+    const tiled =
+      stages.length > 0 && plan.tiles ? tileRows(step.epilogue, step.results[0].slot, plan.tiles) : undefined
+    if (plan.tiles === undefined || tiled === undefined)
+      return [...stages.map((stage) => record(stage)), ...this.#fused(step.epilogue, index, binding, entries, trips)]
+    const follow = this.#follow(tiled, plan.tiles, binding, entries)
+    const last = record(stages[stages.length - 1], follow.itemNanoseconds)
+    return [
+      ...stages.slice(0, -1).map((stage) => record(stage)),
+      { ...last, fields: [...last.fields, ...follow.fields], epilogue: true },
+    ]
+  }
+
+  /** The part of a record that makes the driver call an epilogue after every item. */
+  #follow(tiled: TiledStep, tiles: ResultTiles, binding: Binding, entries: Entry[]) {
+    const kernel = this.options.kernels.acquireRows(tiled.step, this.#fresh)
+    this.#kernels.push(kernel)
+    const [stage] = kernel.stages
+    const { rows, rowTilesFirst } = tiles
+    const itemsOfTile = tiles.tileRows * tiled.itemsOfRow
+    // Where row tiles come first every tile is a strip of its own.
+    const stripTiles = rowTilesFirst ? 1 : Math.ceil(rows / tiles.tileRows)
+    const fields: Record['fields'] = [
+      [RECORD.epilogueFn, stage.tableIndex],
+      [RECORD.epilogueDesc, this.#kernelDescriptor(tiled.step, kernel, binding, entries), true],
+      [RECORD.stripTiles, stripTiles],
+      [RECORD.stripRows, rowTilesFirst ? itemsOfTile : rows * tiled.itemsOfRow],
+      [RECORD.tileRows, itemsOfTile],
+    ]
+    return { fields, itemNanoseconds: itemsOfTile * stage.itemNanoseconds }
   }
 
   /** The slots that the body sees get words of their own, which the driver rewrites every trip. */

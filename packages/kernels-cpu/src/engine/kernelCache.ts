@@ -1,8 +1,9 @@
 /** Kernels by content: equal steps of any program share one function, which keeps its place in the function table. */
 import type { FusedStep } from '@tarazed/tensor'
 import { emitKernel } from '../emit/kernel.js'
-import type { KernelStage } from '../emit/kernelContext.js'
+import type { Kernel, KernelStage } from '../emit/kernelContext.js'
 import { stepKey } from '../emit/rewrite.js'
+import { emitRows } from '../emit/rows.js'
 
 /** A function in the table, and its work. */
 export interface LoadedStage extends Omit<KernelStage, 'body'> {
@@ -47,7 +48,15 @@ export class KernelCache {
 
   /** The kernel of a step; a new one is appended to `fresh`, to be compiled before it runs. */
   acquire(step: FusedStep, fresh: FreshKernel[]): LoadedKernel {
-    const key = stepKey(step)
+    return this.#acquire(stepKey(step), fresh, () => emitKernel(step, this.relaxed))
+  }
+
+  /** A kernel of a step whose axes stay as they are: its items are rows (`emit/tileRows.ts`). */
+  acquireRows(step: FusedStep, fresh: FreshKernel[]): LoadedKernel {
+    return this.#acquire(`rows ${stepKey(step)}`, fresh, () => emitRows(step, this.relaxed))
+  }
+
+  #acquire(key: string, fresh: FreshKernel[], emit: () => Kernel): LoadedKernel {
     const known = this.#kernels.get(key)
     if (known) {
       if (known.users++ === 0) this.#unused--
@@ -56,7 +65,7 @@ export class KernelCache {
       this.#kernels.set(key, known)
       return known
     }
-    const { stages, scratchBytes, sharedBytes } = emitKernel(step, this.relaxed)
+    const { stages, scratchBytes, sharedBytes } = emit()
     const placed = stages.map(({ body, ...work }) => {
       const tableIndex = this.#freeIndices.pop() ?? this.#nextIndex++
       fresh.push({ key, tableIndex, body })

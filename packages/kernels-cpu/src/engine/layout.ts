@@ -53,7 +53,7 @@ export const HEADER = {
 
 /** A list: count, not 0 for the list whose records are timed, then records. */
 export const LIST_RECORDS = 8
-export const RECORD_BYTES = 32
+export const RECORD_BYTES = 48
 
 export const STAGE = 0
 export const FILL = 1
@@ -63,6 +63,8 @@ export const CLEAR = 4
 
 export const PARALLEL = 1
 export const BARRIER_BEFORE = 2
+/** STAGE: after every item, a second function works on the rows of the tile that the item has finished. */
+export const EPILOGUE = 4
 
 /** Fields by kind, as byte offsets in a record. */
 export const RECORD = {
@@ -73,6 +75,15 @@ export const RECORD = {
   desc: 12,
   items: 16,
   chunk: 20,
+  /**
+   * STAGE with EPILOGUE: function and descriptor of the epilogue. Tiles that lie below each other make a strip: item i is tile
+   * i mod `stripTiles` of its strip. Rows of a whole strip, and of a tile (the last one of a strip may have fewer).
+   */
+  epilogueFn: 24,
+  epilogueDesc: 28,
+  stripTiles: 32,
+  stripRows: 36,
+  tileRows: 40,
   /** FILL: number of entries and their address; LOOP: patches likewise. */
   count: 8,
   entries: 12,

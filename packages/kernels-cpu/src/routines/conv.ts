@@ -1,6 +1,6 @@
 /** Plans of convolutions: implicit windows times packed weights, or a plain product when the kernel is 1×1. */
 import { MATMUL_K_BLOCK, type RoutineStep, type View } from '@tarazed/tensor'
-import { planProduct } from './matmul.js'
+import { planProduct, type ProductOptions } from './matmul.js'
 import type { RoutinePlan } from './plan.js'
 import { type Axis, axesOf, ceilDiv, collapse, dtypeCode, listAttr, numberAttr, product, roundUp } from './views.js'
 
@@ -35,7 +35,7 @@ const NO_AXIS: Spatial = {
 }
 
 /** @see packages/tensor/src/program/routines.ts, `conv` */
-export function planConv(step: RoutineStep): RoutinePlan {
+export function planConv(step: RoutineStep, threads = 2): RoutinePlan {
   const [x, w] = step.operands
   const [result] = step.results
   const groups = numberAttr(step.attrs, 'groups')
@@ -43,7 +43,10 @@ export function planConv(step: RoutineStep): RoutinePlan {
   const axes = spatialAxes(step)
   if (groups === 1 && axes.every(isPointwise)) {
     const pixels = collapse(axes.map(({ input, xStride }): Axis => ({ extent: input, strides: [xStride] })))
-    if (pixels.length <= 1) return planPointwise(x, w, result, pixels[0]?.strides[0] ?? 1)
+    if (pixels.length <= 1) {
+      const options = { threads, hasEpilogue: step.epilogue !== undefined }
+      return planPointwise(x, w, result, pixels[0]?.strides[0] ?? 1, options)
+    }
   }
   return planWindows(x, w, groups, axes)
 }
@@ -70,13 +73,14 @@ function isPointwise(axis: Spatial): boolean {
 }
 
 /** result[n] = w [O, C] × x[n] [C, pixels]. */
-function planPointwise(x: View, w: View, result: View, pixelStride: number): RoutinePlan {
+function planPointwise(x: View, w: View, result: View, pixelStride: number, options: ProductOptions): RoutinePlan {
   const [N, C] = x.shape
   const O = w.shape[0]
   const pixels = product(x.shape.slice(2))
   const weights = { ...w, shape: [N, O, C], strides: [0, w.strides[0], w.strides[1]] }
   const images = { ...x, shape: [N, C, pixels], strides: [x.strides[0], x.strides[1], pixelStride] }
-  return planProduct(weights, 1, images, 0, { ...result, shape: [N, O, pixels], strides: [O * pixels, pixels, 1] })
+  const matrices = { ...result, shape: [N, O, pixels], strides: [O * pixels, pixels, 1] }
+  return planProduct(weights, 1, images, 0, matrices, options)
 }
 
 function planWindows(x: View, w: View, groups: number, axes: readonly Spatial[]): RoutinePlan {

@@ -1,6 +1,6 @@
 /** Plans of batched matrix products: which operand is packed, where, and how the result is cut into items. */
 import { MATMUL_K_BLOCK, type RoutineStep, type View } from '@tarazed/tensor'
-import type { RoutinePlan, RoutineStage } from './plan.js'
+import type { ResultTiles, RoutinePlan, RoutineStage } from './plan.js'
 import { type Axis, axesOf, axisWords, ceilDiv, collapse, dtypeCode, product, roundUp } from './views.js'
 
 /** Rough speed of the kernels, only for estimates of how long an item takes. */
@@ -28,22 +28,37 @@ interface Product {
 }
 
 /** @see packages/tensor/src/program/routines.ts, `matmul` */
-export function planMatmul(step: RoutineStep): RoutinePlan {
-  return planProduct(step.operands[0], 0, step.operands[1], 1, step.results[0])
+export function planMatmul(step: RoutineStep, threads = 2): RoutinePlan {
+  const options = { threads, hasEpilogue: step.epilogue !== undefined }
+  return planProduct(step.operands[0], 0, step.operands[1], 1, step.results[0], options)
+}
+
+export interface ProductOptions {
+  /** Threads that share the items. */
+  readonly threads: number
+  /** Tiles then have to divide the result evenly where that costs little. */
+  readonly hasEpilogue: boolean
 }
 
 /**
  * Plans result[Z…, M, N] = a[Z…, M, K] b[Z…, K, N]; `aOperand` and `bOperand` are their places in a descriptor of two
  * operands and one result.
  */
-export function planProduct(a: View, aOperand: number, b: View, bOperand: number, result: View): RoutinePlan {
+export function planProduct(
+  a: View,
+  aOperand: number,
+  b: View,
+  bOperand: number,
+  result: View,
+  options: ProductOptions,
+): RoutinePlan {
   const whole = productOf(a, aOperand, b, bOperand, result)
   if (product(result.shape) === 0) return { stages: [], words: new Int32Array(0), sharedBytes: 0, threadBytes: 0 }
   if (result.dtype === 'i32') return planInteger(whole)
   const folded = foldBatch(whole)
   if (folded.left.lanes === 1) return planVector(folded)
   if (folded.right.lanes === 1) return planVector(swap(folded))
-  return planBlocks(prefersSwap(folded) ? swap(folded) : folded)
+  return planBlocks(prefersSwap(folded) ? swap(folded) : folded, options)
 }
 
 function productOf(a: View, aOperand: number, b: View, bOperand: number, result: View): Product {
@@ -188,9 +203,10 @@ function planVector(whole: Product): RoutinePlan {
   }
 }
 
-function planBlocks(whole: Product): RoutinePlan {
+function planBlocks(whole: Product, options: ProductOptions): RoutinePlan {
   const { left, right, depth } = whole
-  const blocks = chooseBlocks(whole)
+  const chosen = chooseBlocks(whole, options.threads)
+  const blocks = options.hasEpilogue ? evenBlocks(whole, chosen) : chosen
   const stages: RoutineStage[] = []
   let sharedBytes = 0
   if (blocks.rightMode === PACKED_IN_SHARED) {
@@ -209,7 +225,46 @@ function planBlocks(whole: Product): RoutinePlan {
     items: matrices(whole) * rowBlocks * columnBlocks,
     itemNanoseconds: (blocks.rowBlock * blocks.columnBlock * depth) / MULTIPLY_ADDS_PER_NANOSECOND + 50,
   })
-  return { stages, words: matmulWords(whole, blocks), sharedBytes, threadBytes: threadBytes(whole, blocks) }
+  const words = matmulWords(whole, blocks)
+  const tiles = options.hasEpilogue ? resultTiles(whole, blocks) : undefined
+  return { stages, words, sharedBytes, threadBytes: threadBytes(whole, blocks), ...(tiles && { tiles }) }
+}
+
+/** Blocks that divide the result evenly, as its epilogue needs them, where there are some not much smaller. */
+function evenBlocks(whole: Product, blocks: Blocks): Blocks {
+  const columnBlock = evenPart(whole.right.lanes, blocks.columnBlock, 8)
+  const rowBlock = isSwapped(whole) ? evenPart(whole.left.lanes, blocks.rowBlock, 4) : blocks.rowBlock
+  return { ...blocks, columnBlock, rowBlock }
+}
+
+/** The largest multiple of `unit` up to `most` that divides `extent`, unless only small ones do. */
+function evenPart(extent: number, most: number, unit: number): number {
+  if (extent <= most) return most
+  for (let part = most - (most % unit); 3 * part > most; part -= unit) if (extent % part === 0) return part
+  return most
+}
+
+function isSwapped(whole: Product): boolean {
+  return whole.resultColumn !== 1
+}
+
+/** The tiles that blocks make of the result, if its epilogue can follow them. */
+function resultTiles(whole: Product, { rowBlock, columnBlock }: Blocks): ResultTiles | undefined {
+  const leftTile = Math.min(rowBlock, whole.left.lanes)
+  const rightTile = Math.min(columnBlock, whole.right.lanes)
+  if (whole.right.lanes % rightTile !== 0) return undefined
+  if (!isSwapped(whole)) {
+    const { left, right } = whole
+    return { rows: left.lanes, columns: right.lanes, tileRows: leftTile, tileColumns: rightTile, rowTilesFirst: false }
+  }
+  if (whole.left.lanes % leftTile !== 0) return undefined
+  return {
+    rows: whole.right.lanes,
+    columns: whole.left.lanes,
+    tileRows: rightTile,
+    tileColumns: leftTile,
+    rowTilesFirst: true,
+  }
 }
 
 /** Right matrices that differ: those of broadcast batch axes are packed once. */
@@ -231,7 +286,7 @@ function threadBytes(whole: Product, blocks: Blocks): number {
 }
 
 /** Choices measured on one thread of a 2 MiB second cache; none of them changes a bit of the result. */
-function chooseBlocks(whole: Product): Blocks {
+function chooseBlocks(whole: Product, threads: number): Blocks {
   const { left, right, depth } = whole
   const isSmall = left.lanes * right.lanes * depth <= 128 * 128 * 128
   // Reading columns in place touches a page per step when rows are long.
@@ -249,8 +304,9 @@ function chooseBlocks(whole: Product): Blocks {
   const items = () => matrices(whole) * ceilDiv(left.lanes, rowBlock) * ceilDiv(right.lanes, columnBlock)
   // Eight items let two to four threads share evenly. Rows are cut first, as long as panels packed by the item pay for
   // themselves; column blocks under 128 repeat too much packing of the left.
+  const enough = threads === 1 ? 1 : 8
   const fewestRows = rightMode === PACKED_BY_ITEM ? 64 : 32
-  while (items() < 8 && rowBlock > fewestRows) rowBlock = Math.max(fewestRows, roundUp(rowBlock / 2, 4))
-  while (items() < 8 && columnBlock >= 256) columnBlock = roundUp(columnBlock / 2, 8)
+  while (items() < enough && rowBlock > fewestRows) rowBlock = Math.max(fewestRows, roundUp(rowBlock / 2, 4))
+  while (items() < enough && columnBlock >= 256) columnBlock = roundUp(columnBlock / 2, 8)
   return { leftMode, rightMode, rowBlock, columnBlock }
 }

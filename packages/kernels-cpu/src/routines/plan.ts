@@ -19,6 +19,21 @@ export interface RoutinePlan {
   readonly words: Int32Array
   readonly sharedBytes: number
   readonly threadBytes: number
+  /** Present when every item of the last stage finishes a tile of the first result, so that an epilogue can follow each. */
+  readonly tiles?: ResultTiles
+}
+
+/**
+ * How the items of a stage cut a result [Z…, rows, columns] into tiles: matrices × column tiles × row tiles, the last ones
+ * neighbours (the last row tile of a matrix may be lower), or, with `rowTilesFirst`, matrices × row tiles × column tiles, and
+ * `tileRows` divides `rows`. `tileColumns` always divides `columns`.
+ */
+export interface ResultTiles {
+  readonly rows: number
+  readonly columns: number
+  readonly tileRows: number
+  readonly tileColumns: number
+  readonly rowTilesFirst: boolean
 }
 
 export interface RoutineStage {
@@ -29,4 +44,5 @@ export interface RoutineStage {
   readonly itemNanoseconds: number
 }
 
-export type RoutinePlanner = (step: RoutineStep) => RoutinePlan
+/** `threads` is how many share the items: fewer and larger items are better where there is only one. */
+export type RoutinePlanner = (step: RoutineStep, threads?: number) => RoutinePlan

@@ -46,7 +46,10 @@ export function planQuantMatmul(step: RoutineStep): RoutinePlan {
           itemNanoseconds: perItem / MULTIPLY_ADDS_PER_NANOSECOND + columnBlock * K,
         },
       ]
+  // An item computes its columns for every row.
+  const tiles = { rows: M, columns: N, tileRows: M, tileColumns: columnBlock, rowTilesFirst: false }
   return {
+    ...(N % columnBlock === 0 && M > 0 && { tiles }),
     stages: stages.filter((stage) => items > 0 && stage.items > 0),
     words: Int32Array.from(words),
     sharedBytes: isVector ? M * preparedBytes : ceilDiv(M, 4) * 16 * K,

@@ -78,12 +78,15 @@ function signedIndex(index: number): number[] {
 }
 
 /** The driver module: imports `env.memory`, `env.table` and the clock `env.now`; exports its functions by name. */
-export function driverModule(functions: readonly { name: string; body: Uint8Array }[], memory: MemoryType): Uint8Array {
+export function driverModule(
+  functions: readonly { name: string; body: Uint8Array; type?: number }[],
+  memory: MemoryType,
+): Uint8Array {
   return concat([
     HEADER,
     section(1, TYPES),
     section(2, vector([memoryImport(memory), TABLE_IMPORT, [...name('env'), ...name('now'), 0, CLOCK_TYPE]])),
-    section(3, vector(functions.map(() => [DRIVER_TYPE]))),
+    section(3, vector(functions.map((fn) => [fn.type ?? DRIVER_TYPE]))),
     section(7, vector(functions.map((fn, k) => [...name(fn.name), 0, ...unsigned(k + 1)]))),
     codeSection(functions.map((fn) => fn.body)),
   ])

@@ -9,7 +9,8 @@ export function explainProgram(program: Program, options: { readonly details?: b
   ]
   program.steps.forEach((step, k) => {
     lines.push(`${String(k).padStart(4)}  ${stepLine(step, program.slots)}`)
-    if (options.details === true && step.kind === 'fused') lines.push(...exprLines(step))
+    const fused = step.kind === 'routine' ? step.epilogue : step.kind === 'fused' ? step : undefined
+    if (options.details === true && fused !== undefined) lines.push(...exprLines(fused))
     if (step.kind === 'loop')
       lines.push(
         ...explainProgram(step.body, options)
@@ -23,22 +24,27 @@ export function explainProgram(program: Program, options: { readonly details?: b
 function stepLine(step: Step, slots: readonly Slot[]): string {
   const name = (slot: number): string => slotName(slots[slot], slot)
   switch (step.kind) {
-    case 'fused': {
-      const domain = `[${[...step.outer, step.inner].join(', ')}]`
-      const writes = step.stores.map((store) => name(step.operands[store.operand])).join(', ')
-      const reads = [
-        ...new Set(step.exprs.flatMap((expr) => (expr.op === 'load' ? [name(step.operands[expr.operand])] : []))),
-      ].join(', ')
-      return `fused ${domain} ${step.phases > 0 ? `${step.phases} phase${step.phases > 1 ? 's' : ''} ` : ''}${writes} <- ${reads}  # ${step.label}`
-    }
+    case 'fused':
+      return `fused ${fusedText(step, name)}`
     case 'loop':
       return `loop ×${step.bound === undefined ? '' : `${name(step.bound)} of `}${step.trips}${step.reverse ? ' reverse' : ''}`
     case 'routine':
     case 'collective': {
       const operands = step.operands.map((view) => `${name(view.slot)}[${view.shape.join(', ')}]`).join(', ')
-      return `${step.name} ${step.results.map((view) => name(view.slot)).join(', ')} <- ${operands}`
+      const epilogue = step.kind === 'routine' ? step.epilogue : undefined
+      const then = epilogue === undefined ? '' : `, then ${fusedText(epilogue, name)}`
+      return `${step.name} ${step.results.map((view) => name(view.slot)).join(', ')} <- ${operands}${then}`
     }
   }
+}
+
+function fusedText(step: FusedStep, name: (slot: number) => string): string {
+  const domain = `[${[...step.outer, step.inner].join(', ')}]`
+  const writes = step.stores.map((store) => name(step.operands[store.operand])).join(', ')
+  const reads = [
+    ...new Set(step.exprs.flatMap((expr) => (expr.op === 'load' ? [name(step.operands[expr.operand])] : []))),
+  ].join(', ')
+  return `${domain} ${step.phases > 0 ? `${step.phases} phase${step.phases > 1 ? 's' : ''} ` : ''}${writes} <- ${reads}  # ${step.label}`
 }
 
 function slotName(slot: Slot, id: number): string {

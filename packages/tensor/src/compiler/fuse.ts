@@ -9,6 +9,7 @@ import { isPointwise } from '../graph/primitive.js'
 import type { BackendCapabilities } from '../program/backend.js'
 import { sameShape } from '../shape.js'
 import { CHEAP, recomputeCosts, REDUCTION_COST } from './cost.js'
+import { NO_EPILOGUES, pairEpilogues, type Epilogues } from './epilogues.js'
 import { Group } from './group.js'
 import { isBijective, type Dim, type Domain, type Instance } from './indexMap.js'
 import type { CallAttrs, Value, ValueGraph } from './value.js'
@@ -41,6 +42,7 @@ export interface FusedGraph {
   readonly sameBytes: ReadonlyMap<Value, Value>
   /** The group that stores a value. */
   readonly storedBy: ReadonlyMap<Value, Group>
+  readonly epilogues: Epilogues
 }
 
 /** Expressions grow with every operator and instance; a step stops growing here. */
@@ -81,7 +83,14 @@ class Fuser {
   run(): FusedGraph {
     const { values } = this.#graph
     for (let k = values.length - 1; k >= 0; k--) this.#visit(values[k])
-    return { groups: this.#groups, calls: this.#calls, sameBytes: this.#sameBytes, storedBy: this.#storedBy }
+    const fused: FusedGraph = {
+      groups: this.#groups,
+      calls: this.#calls,
+      sameBytes: this.#sameBytes,
+      storedBy: this.#storedBy,
+      epilogues: NO_EPILOGUES,
+    }
+    return this.#options.fuse ? { ...fused, epilogues: pairEpilogues(fused, this.#options.donated) } : fused
   }
 
   #visit(value: Value): void {
@@ -372,7 +381,8 @@ function sharesOperand(value: Value, group: Group): boolean {
   const stack = [...value.inputs]
   for (let visited = 0; stack.length > 0 && visited < SIBLING_SEARCH; visited++) {
     const operand = stack.pop() as Value
-    if (sizeOf(operand.shape) !== size) continue
+    // What is broadcast is not read in full size: updates of two parameters that share a number have nothing in common.
+    if (sizeOf(operand.shape) !== size || operand.op === 'broadcastTo') continue
     if (group.demands.has(operand)) return true
     if (isPointwise(operand.op as never)) stack.push(...operand.inputs)
   }

@@ -3,6 +3,7 @@ import { dtypeBytes } from '../dtype.js'
 import type { PrimitiveAttrs, TensorSpec } from '../graph/primitive.js'
 import type { BackendCapabilities } from '../program/backend.js'
 import type {
+  FusedStep,
   LoopInput,
   LoopOutput,
   LoopStep,
@@ -100,8 +101,14 @@ class Lowering {
     })
     for (const step of order) {
       if (step instanceof Group) for (const { value } of step.roots) this.#slot(value)
-      else (step.value.attrs as CallAttrs).outputs.forEach((spec, k) => this.#resultSlot(step.value, k, spec))
+      else this.#makeCallSlots(step)
     }
+  }
+
+  #makeCallSlots(call: Call): void {
+    ;(call.value.attrs as CallAttrs).outputs.forEach((spec, k) => this.#resultSlot(call.value, k, spec))
+    const epilogue = this.#fused.epilogues.epilogueOf.get(call)
+    for (const { value } of epilogue?.roots ?? []) this.#slot(value)
   }
 
   /** `owner` is the value whose storage the slot is; null when the slot is another name of an input's. */
@@ -142,10 +149,13 @@ class Lowering {
   }
 
   #writeStep(step: PlannedStep): Step {
-    if (step instanceof Group)
-      return emitGroup(step, { slotOf: (value) => this.#slot(value), float64: this.#options.capabilities.float64 })
+    if (step instanceof Group) return this.#emit(step)
     const { primitive } = step.value.attrs as CallAttrs
     return primitive === 'scan' ? this.#writeLoop(step) : this.#writeRoutine(step, primitive as RoutineName)
+  }
+
+  #emit(group: Group): FusedStep {
+    return emitGroup(group, { slotOf: (value) => this.#slot(value), float64: this.#options.capabilities.float64 })
   }
 
   #writeRoutine(call: Call, name: RoutineName): RoutineStep {
@@ -158,7 +168,9 @@ class Lowering {
       offset: operand.offset,
     }))
     const results = outputs.map((spec, k) => denseView(this.#resultSlot(call.value, k, spec), spec))
-    return { kind: 'routine', name, attrs: attrs as RoutineAttrs, operands, results }
+    const step: RoutineStep = { kind: 'routine', name, attrs: attrs as RoutineAttrs, operands, results }
+    const epilogue = this.#fused.epilogues.epilogueOf.get(call)
+    return epilogue === undefined ? step : { ...step, epilogue: this.#emit(epilogue) }
   }
 
   #writeLoop(call: Call): LoopStep {

@@ -140,9 +140,19 @@ function reuseDonated(
   return reused
 }
 
-/** Whether a fused step reads slot `input` only at the element that it writes to slot `output`. */
+/**
+ * Whether a step reads slot `input` only at the element that it writes to slot `output`: a fused step, or the epilogue of
+ * a routine that does not read `input` itself, for it may still be reading when the first tiles have been written.
+ */
 export function readsOnlyWhereItWrites(step: Step, input: number, output: number): boolean {
-  if (step.kind !== 'fused') return false
+  if (step.kind === 'fused') return loadsWhereItStores(step, input, output)
+  if (step.kind !== 'routine' || step.epilogue === undefined) return false
+  if (step.operands.some((view) => view.slot === input) || step.results.some((view) => view.slot === output))
+    return false
+  return loadsWhereItStores(step.epilogue, input, output)
+}
+
+function loadsWhereItStores(step: FusedStep, input: number, output: number): boolean {
   const store = step.stores.find((candidate) => step.operands[candidate.operand] === output)
   if (store === undefined || store.access.gathered.length > 0) return false
   // A row store comes after all reads of its row; an element store after the phases of its row.
@@ -174,6 +184,8 @@ function placeTemps(
   steps.forEach((step, at) => {
     const { reads, writes } = stepSlots(step)
     const dying = new Set(reads.filter((slot) => isTemp(slot) && lives[slot]?.last === at && !writes.includes(slot)))
+    // What a routine makes only for its epilogue dies in this step. Results come first, so they have a place by then.
+    const passed = new Set<number>()
     const born = [...new Set(writes)].filter((slot) => isTemp(slot) && lives[slot]?.first === at)
     for (const slot of born) {
       const donor = [...dying].find(
@@ -184,6 +196,10 @@ function placeTemps(
         offsets[slot] = offsets[donor]
         dying.delete(donor)
       }
+      if (lives[slot]?.last === at && reads.includes(slot)) {
+        passed.add(slot)
+        dying.add(slot)
+      }
     }
     if (step.kind === 'loop' && step.body.arenaBytes > 0) {
       const offset = arena.allocate(step.body.arenaBytes)
@@ -191,7 +207,8 @@ function placeTemps(
       arena.release(offset, step.body.arenaBytes)
     }
     for (const slot of dying) arena.release(offsets[slot], slots[slot].bytes)
-    for (const slot of born) if (lives[slot]?.last === at) arena.release(offsets[slot], slots[slot].bytes)
+    for (const slot of born)
+      if (lives[slot]?.last === at && !passed.has(slot)) arena.release(offsets[slot], slots[slot].bytes)
   })
   return { offsets, arenaBytes: arena.peak, loopArenas }
 }

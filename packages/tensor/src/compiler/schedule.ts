@@ -25,8 +25,11 @@ export function isUpdated(value: Value, fused: FusedGraph): boolean {
 }
 
 /** Values that a step reads from memory. */
-export function readsOf(step: PlannedStep): readonly Value[] {
-  return step instanceof Group ? [...step.loads] : step.operands.map((operand) => operand.base)
+export function readsOf(step: PlannedStep, fused: FusedGraph): readonly Value[] {
+  if (step instanceof Group) return [...step.loads]
+  const operands = step.operands.map((operand) => operand.base)
+  const epilogue = fused.epilogues.epilogueOf.get(step)
+  return epilogue === undefined ? operands : [...operands, ...epilogue.loads]
 }
 
 /** Number of the last value that a step makes: its place in the program. */
@@ -34,16 +37,26 @@ function keyOf(step: PlannedStep): number {
   return step instanceof Group ? Math.max(...step.roots.map((root) => root.value.id)) : step.value.id
 }
 
+/** Every step once, operands first. An epilogue is not listed: it is a part of its product. */
 export function scheduleSteps(fused: FusedGraph): PlannedStep[] {
+  const { epilogueOf, after } = fused.epilogues
   const callOf = new Map<Value, Call>(fused.calls.map((call) => [call.value, call]))
+  const hostOf = new Map<PlannedStep, Call>([...epilogueOf].map(([call, group]) => [group, call]))
   const makerOf = (value: Value): PlannedStep | undefined => {
     let base = value
     for (let x = fused.sameBytes.get(base); x !== undefined; x = fused.sameBytes.get(base)) base = x
-    return base.op === 'result' ? callOf.get(base.inputs[0]) : fused.storedBy.get(base)
+    const maker = base.op === 'result' ? callOf.get(base.inputs[0]) : fused.storedBy.get(base)
+    return maker === undefined ? undefined : (hostOf.get(maker) ?? maker)
+  }
+  const needsOf = (step: PlannedStep): PlannedStep[] => {
+    const makers = readsOf(step, fused).map(makerOf)
+    const others = step instanceof Group ? [] : (after.get(step) ?? []).map((other) => hostOf.get(other) ?? other)
+    return [...makers.filter((maker) => maker !== undefined), ...others]
   }
   const order: PlannedStep[] = []
   const done = new Set<PlannedStep>()
-  const all: PlannedStep[] = [...fused.groups, ...fused.calls].sort((a, b) => keyOf(a) - keyOf(b))
+  const all = [...fused.groups.filter((group) => !hostOf.has(group)), ...fused.calls]
+  all.sort((a, b) => keyOf(a) - keyOf(b))
   for (const step of all) visit(step)
   return order
 
@@ -53,9 +66,7 @@ export function scheduleSteps(fused: FusedGraph): PlannedStep[] {
     const enter = (step: PlannedStep): void => {
       if (done.has(step)) return
       done.add(step)
-      const pending = readsOf(step)
-        .map(makerOf)
-        .filter((maker): maker is PlannedStep => maker !== undefined && !done.has(maker))
+      const pending = needsOf(step).filter((maker) => !done.has(maker))
       stack.push({ step, pending: [...new Set(pending)].sort((a, b) => keyOf(b) - keyOf(a)) })
     }
     enter(root)

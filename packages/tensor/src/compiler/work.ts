@@ -13,12 +13,16 @@ export function stepWork(step: Step, program: Program): Work {
   switch (step.kind) {
     case 'fused':
       return fusedWork(step, program)
-    case 'routine':
+    case 'routine': {
+      const bytes = viewBytes([...step.operands, ...step.results])
+      const { epilogue } = step
+      if (epilogue === undefined) return { bytes, flops: routineFlops(step) }
+      // The epilogue finds the results in the cache.
+      const then = fusedWork(epilogue, program)
+      return { bytes: bytes + then.bytes - viewBytes(step.results), flops: routineFlops(step) + then.flops }
+    }
     case 'collective':
-      return {
-        bytes: viewBytes([...step.operands, ...step.results]),
-        flops: step.kind === 'routine' ? routineFlops(step) : 0,
-      }
+      return { bytes: viewBytes([...step.operands, ...step.results]), flops: 0 }
     case 'loop': {
       const body = programWork(step.body)
       return { bytes: body.bytes * step.trips, flops: body.flops * step.trips }

@@ -50,8 +50,12 @@ async function programOf<A extends readonly unknown[]>(
   return program
 }
 
+/** Kinds of steps, routines by name; `then n` for an epilogue with n stores. */
 const kinds = (program: Program): string[] =>
-  program.steps.map((step) => (step.kind === 'routine' ? step.name : step.kind))
+  program.steps.map((step) => {
+    if (step.kind !== 'routine') return step.kind
+    return step.epilogue === undefined ? step.name : `${step.name} then ${step.epilogue.stores.length}`
+  })
 const x = (): Tensor => ones([6, 40])
 
 describe('fusion', () => {
@@ -99,7 +103,47 @@ describe('fusion', () => {
       return [early, mul(a, matmul(early, w))]
     }
     const program = await programOf(order, [ones([4, 4]), ones([4, 4])])
-    expect(kinds(program)).toEqual(['fused', 'matmul', 'fused'])
+    expect(kinds(program)).toEqual(['fused', 'matmul then 1'])
+  })
+
+  it('makes what follows a product element by element its epilogue, though the product is an output too', async () => {
+    const layer = (h: Tensor, w: Tensor, b: Tensor): unknown => {
+      const product = matmul(h, w)
+      return [product, relu(add(product, b)), mul(product, 2)]
+    }
+    const program = await programOf(layer, [ones([6, 8]), ones([8, 5]), ones([5])])
+    expect(kinds(program)).toEqual(['matmul then 2'])
+  })
+
+  it('keeps reductions, transposed readers of a slice and values that wait for a later product out of epilogues', async () => {
+    const rows = (h: Tensor, w: Tensor): unknown => softmax(matmul(h, w))
+    expect(kinds(await programOf(rows, [ones([6, 8]), ones([8, 8])]))).toEqual(['matmul', 'fused'])
+    const part = (h: Tensor, w: Tensor): unknown => relu(slice(matmul(h, w), [null, [0, 4]]))
+    expect(kinds(await programOf(part, [ones([6, 8]), ones([8, 8])]))).toEqual(['matmul', 'fused'])
+    const later = (h: Tensor, w: Tensor): unknown => {
+      const first = matmul(h, w)
+      return mul(first, matmul(first, w))
+    }
+    expect(kinds(await programOf(later, [ones([8, 8]), ones([8, 8])]))).toEqual(['matmul', 'matmul then 1'])
+  })
+
+  it('hands the product on to its epilogue in place', async () => {
+    const layers = (h: Tensor, w: Tensor): Tensor => matmul(relu(matmul(h, w)), w)
+    const program = await programOf(layers, [ones([16, 16]), ones([16, 16])])
+    expect(kinds(program)).toEqual(['matmul then 1', 'matmul'])
+    expect(program.arenaBytes).toBe(16 * 16 * 4)
+  })
+
+  it('updates a weight as the epilogue of its gradient, in place, after the product that reads the weight', async () => {
+    const step = (w: Tensor, v: Tensor, h: Tensor): unknown => {
+      const loss = (p: { w: Tensor; v: Tensor }): Tensor => sum(relu(matmul(relu(matmul(h, p.v)), p.w)))
+      const [value, grads] = valueAndGrad(loss)({ w, v })
+      return [value, sub(w, mul(grads.w, 0.1)), sub(v, mul(grads.v, 0.1))]
+    }
+    const program = await programOf(step, [ones([8, 4]), ones([6, 8]), ones([5, 6])], [0, 1])
+    const aliases = program.slots.flatMap((slot) => (slot.place.kind === 'output' ? [slot.place.aliasOf] : []))
+    expect(aliases).toEqual([undefined, 0, 1])
+    expect(kinds(program).filter((kind) => kind === 'matmul')).toEqual([])
   })
 
   it('reads transposed, sliced and split heads without a copy', async () => {

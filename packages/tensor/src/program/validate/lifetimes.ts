@@ -103,12 +103,12 @@ function validateTemps(program: Program, lives: ReadonlyMap<number, Life>): void
       const b = temps[next]
       const [early, late] = a.life.first <= b.life.first ? [a, b] : [b, a]
       if (early.life.last < late.life.first) continue
-      const handsOver =
-        early.life.last === late.life.first &&
-        early.start === late.start &&
-        early.end === late.end &&
-        readsOnlyWhereItWrites(program.steps[late.life.first], early.k, late.k)
-      if (handsOver) continue
+      const step = program.steps[late.life.first]
+      const handsOver = (from: typeof a, to: typeof a): boolean =>
+        from.life.last === to.life.first && readsOnlyWhereItWrites(step, from.k, to.k)
+      // A result may be handed on to the epilogue of the step that makes it: then both lives begin here.
+      const isSame = early.start === late.start && early.end === late.end
+      if (isSame && (handsOver(early, late) || handsOver(late, early))) continue
       throw new InternalError(
         `temps ${early.k} and ${late.k} share bytes ${Math.max(a.start, b.start)} … ${Math.min(a.end, b.end) - 1} ` +
           `but are both alive in step ${late.life.first}`,
