@@ -2,6 +2,8 @@
 import { checkMethods, checkOptions } from './arguments.js'
 import { makeCheckpoint, type Checkpoint, type CheckpointParts } from './checkpoint.js'
 import { type Folder } from './folder.js'
+import { readGguf } from './gguf/open.js'
+import { openGgufParts } from './gguf/parts.js'
 import { readPickle } from './pickle/open.js'
 import { readSafetensors } from './safetensors/open.js'
 import { type ByteSource } from './source.js'
@@ -16,7 +18,7 @@ export interface OpenCheckpointOptions {
 
 /**
  * Opens the weights of a model folder: safetensors (one file, or shards with an index), PyTorch `.bin` (likewise) or
- * GGUF. With several kinds present safetensors wins over `.bin` over GGUF, which a warning says.
+ * GGUF (whose tensors then have the names and the order of rows of Hugging Face). With several kinds present safetensors wins over `.bin` over GGUF, which a warning says.
  *
  * @throws CheckpointError when the folder holds no weights or they are broken
  */
@@ -31,9 +33,14 @@ export async function openCheckpoint(folder: Folder, options: OpenCheckpointOpti
   return checkpoint
 }
 
-async function openWeights(folder: Folder, { kind, file, isIndex }: WeightsFile): Promise<CheckpointParts> {
+async function openWeights(folder: Folder, { kind, file, isIndex, parts }: WeightsFile): Promise<CheckpointParts> {
   const read = READERS[kind.format]
+  if (parts !== undefined) return openGgufParts(folder, parts)
   return isIndex ? openSharded(folder, file, read) : readOrClose(await folder.open(file), read)
 }
 
-const READERS = { safetensors: readSafetensors, pickle: (source: ByteSource) => readPickle(source) } as const
+const READERS: Record<Checkpoint['format'], (source: ByteSource) => Promise<CheckpointParts>> = {
+  safetensors: readSafetensors,
+  pickle: (source) => readPickle(source),
+  gguf: (source) => readGguf(source, 'hf'),
+}

@@ -22,7 +22,7 @@ export async function openSharded(
   const file = `${folder.name}/${index}`
   const weightMap = parseIndex(folder.name, file, (await folder.readText(index)) ?? '')
   const names = [...new Set(weightMap.values())]
-  const shards = await openAll(names, async (name) => readOrClose(await folder.open(name), openShard))
+  const shards = await openAll(names, folder, openShard)
   try {
     return joinShards(file, weightMap, shards)
   } catch (error) {
@@ -47,10 +47,13 @@ function parseIndex(folder: string, file: string, text: string): Map<string, str
   return new Map(Object.entries(map).map(([tensor, shard]) => [tensor, checkFileName(folder, shard)]))
 }
 
-async function openAll(
+/** Opens several files of a folder; when one fails the others are closed. */
+export async function openAll(
   names: readonly string[],
-  open: (name: string) => Promise<CheckpointParts>,
+  folder: Folder,
+  read: (source: ByteSource) => Promise<CheckpointParts>,
 ): Promise<Map<string, CheckpointParts>> {
+  const open = async (name: string) => readOrClose(await folder.open(name), read)
   const shards = new Map<string, CheckpointParts>()
   try {
     for (let at = 0; at < names.length; at += CONCURRENT_OPENS) {

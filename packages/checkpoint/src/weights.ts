@@ -3,7 +3,7 @@ import { CheckpointError, quoted } from './errors.js'
 
 /** A kind of weight files. */
 export interface WeightKind {
-  readonly format: 'safetensors' | 'pickle'
+  readonly format: 'safetensors' | 'pickle' | 'gguf'
   /** How the files end. */
   readonly ending: string
   /** The usual name in front of the ending. */
@@ -14,13 +14,17 @@ export interface WeightKind {
 export interface WeightsFile {
   readonly kind: WeightKind
   readonly file: string
+  /** Whether the file is an index that names the shards. */
   readonly isIndex: boolean
+  /** All files of a GGUF model that is cut into parts, which need no index. */
+  readonly parts?: readonly string[]
 }
 
 /** Best first. */
 const KINDS: readonly WeightKind[] = [
   { format: 'safetensors', ending: '.safetensors', stem: 'model' },
   { format: 'pickle', ending: '.bin', stem: 'pytorch_model' },
+  { format: 'gguf', ending: '.gguf', stem: 'model' },
 ]
 
 const SHARD = /-\d{5}-of-\d{5}(?=\.\w+$)/
@@ -35,7 +39,7 @@ export function findWeights(
   files: readonly string[],
 ): { readonly chosen: WeightsFile; readonly ignored: readonly string[] } {
   const here = files.filter((file) => !file.includes('/')).sort()
-  const usual = KINDS.flatMap((kind) => usualWeights(folder, here, kind) ?? [])
+  const usual = KINDS.flatMap((kind) => usualWeights(here, kind) ?? [])
   const [chosen, ...others] = usual.length > 0 ? usual : KINDS.flatMap((kind) => otherWeights(folder, here, kind) ?? [])
   if (chosen === undefined)
     throw new CheckpointError({
@@ -47,28 +51,31 @@ export function findWeights(
   return { chosen, ignored: others.map(({ file }) => file) }
 }
 
-/** `model.safetensors` and its like, or the index of its shards. */
-function usualWeights(folder: string, files: readonly string[], kind: WeightKind): WeightsFile | undefined {
+/** `model.safetensors` and its like, the index of its shards, or GGUF, which has no usual name. */
+function usualWeights(files: readonly string[], kind: WeightKind): WeightsFile | undefined {
+  if (kind.format === 'gguf') return ggufWeights(files, kind)
   const single = `${kind.stem}${kind.ending}`
   if (files.includes(single)) return { kind, file: single, isIndex: false }
   if (files.includes(`${single}.index.json`)) return { kind, file: `${single}.index.json`, isIndex: true }
-  const shards = files.filter(
-    (file) => file.startsWith(`${kind.stem}-`) && SHARD.test(file) && file.endsWith(kind.ending),
-  )
-  if (shards.length > 1) throw missingIndex(folder, shards, kind)
-  return shards.length === 1 ? { kind, file: shards[0], isIndex: false } : undefined
+  const alone = `${kind.stem}-00001-of-00001${kind.ending}`
+  return files.includes(alone) ? { kind, file: alone, isIndex: false } : undefined
+}
+
+/** The files of one model: one file, or parts that carry their number and count in their names. */
+function ggufWeights(files: readonly string[], kind: WeightKind): WeightsFile | undefined {
+  const all = files.filter((file) => file.endsWith(kind.ending))
+  const models = new Set(all.map((file) => file.replace(SHARD, '')))
+  if (models.size !== 1) return undefined
+  return { kind, file: all[0], isIndex: false, parts: SHARD.test(all[0]) ? all : undefined }
 }
 
 function otherWeights(folder: string, files: readonly string[], kind: WeightKind): WeightsFile | undefined {
-  const index = only(
-    folder,
-    files.filter((file) => file.endsWith(`${kind.ending}.index.json`)),
-  )
+  const indices = files.filter((file) => file.endsWith(`${kind.ending}.index.json`))
+  const index = only(folder, indices)
   if (index !== undefined) return { kind, file: index, isIndex: true }
-  const file = only(
-    folder,
-    files.filter((file) => file.endsWith(kind.ending)),
-  )
+  const weights = files.filter((file) => file.endsWith(kind.ending))
+  if (weights.length > 1 && weights.every((file) => SHARD.test(file))) throw missingIndex(folder, weights, kind)
+  const file = only(folder, weights)
   return file === undefined ? undefined : { kind, file, isIndex: false }
 }
 
