@@ -3,8 +3,6 @@ import type { CacheOptions, CausalModel, ForwardCachedOptions } from '@tarazed/l
 import { Embedding, type KvCache, Linear, Module, type RMSNorm, initializers, kvCache } from '@tarazed/nn'
 import {
   type DType,
-  DTypeError,
-  ShapeError,
   type Tensor,
   arange,
   cast,
@@ -18,6 +16,7 @@ import type { CachedSight, Sight } from './attention.js'
 import { type Aquila2Config, contextLength, headDim, ropeScaling } from './config.js'
 import { DecoderLayer, newNorm, normalized } from './decoderLayer.js'
 import { OptionError, checkOptions, shown } from './errors.js'
+import { checkCache, checkIds, checkLabels, checkMask, checkPlaces } from './inputs.js'
 import { ropeFrequencies } from './ropeFrequencies.js'
 
 /** Keys and values of every layer, in order. */
@@ -159,13 +158,11 @@ export class Aquila2 extends Module implements CausalModel<Aquila2Cache> {
     checkOptions('loss', options, ['mask', 'rematerialise', 'zLoss', 'reduction'])
     const { zLoss, reduction, mask, rematerialise } = options
     checkIds('loss', ids)
-    if (labels.rank !== 2 || labels.shape[0] !== ids.shape[0] || labels.shape[1] !== ids.shape[1] || ids.shape[1] < 2)
-      throw new ShapeError(
-        `loss: ids and labels are [B, T] with T of at least 2, got ids [${ids.shape.join(', ')}] and labels [${labels.shape.join(', ')}]`,
-      )
+    checkLabels(labels, ids)
     // The last token predicts nothing that is known, and nobody before it sees it.
     const inputs = ids.slice([null, [0, -1]]) // [B, T-1]
     const targets = labels.slice([null, [1, null]]) // [B, T-1]
+    if (mask !== undefined) checkMask('loss', mask, [ids.shape[0], ids.shape[1]])
     const logits = this.forward(inputs, { mask: mask?.slice([null, [0, -1]]), rematerialise })
     return crossEntropy(logits, targets, { zLoss, reduction })
   }
@@ -195,9 +192,10 @@ export class Aquila2 extends Module implements CausalModel<Aquila2Cache> {
     checkOptions('forwardCached', options, ['start', 'positions', 'mask', 'last'])
     const { start, positions, mask, last = false } = options
     checkIds('forwardCached', ids)
-    this.checkCache(cache)
-    const [B, S] = [ids.shape[0], cache[0]?.k.shape[2] ?? 0]
+    const [B, T] = ids.shape
+    const S = checkCache(cache, this.model.layers.length, T)
     checkMask('forwardCached', mask, [B, S])
+    checkPlaces(start, positions, [B, T])
     const sight: CachedSight = {
       positions,
       start,
@@ -238,29 +236,9 @@ export class Aquila2 extends Module implements CausalModel<Aquila2Cache> {
   private frequencies(length: number): number[] {
     return ropeFrequencies(this.config, this.planned_length ?? length)
   }
-
-  private checkCache(cache: Aquila2Cache): void {
-    if (!Array.isArray(cache) || cache.length !== this.model.layers.length)
-      throw new ShapeError(
-        `forwardCached: the cache has keys and values for ${this.model.layers.length} layers, got ${Array.isArray(cache) ? cache.length : shown(cache)}; make it with emptyCache`,
-      )
-  }
 }
 
 /** Positions that count real tokens: i32 [B, T], 0 at the padding before them. */
 function realPositions(mask: Tensor): Tensor {
   return cumsum(cast(mask, 'i32'), { axis: 1 }).sub(1).maximum(0)
-}
-
-function checkIds(what: string, ids: Tensor): void {
-  if (ids.rank !== 2)
-    throw new ShapeError(`${what}: ids are [B, T], got [${ids.shape.join(', ')}]; a single sequence is [1, T]`)
-  if (ids.dtype !== 'i32') throw new DTypeError(`${what}: ids are i32, got ${ids.dtype}; cast them`)
-}
-
-function checkMask(what: string, mask: Tensor, [B, T]: readonly [number, number]): void {
-  if (mask.rank !== 2 || mask.shape[0] !== B || mask.shape[1] !== T)
-    throw new ShapeError(`${what}: mask is [${B}, ${T}], got [${mask.shape.join(', ')}]`)
-  if (mask.dtype !== 'bool')
-    throw new DTypeError(`${what}: mask is bool, true for real tokens, got ${mask.dtype}; compare it: mask.notEqual(0)`)
 }

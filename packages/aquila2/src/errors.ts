@@ -45,7 +45,7 @@ function safeJson(value: object): string {
  */
 export function checkOptions(what: string, options: unknown, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options))
-    throw new OptionError(`${what}: options are an object, got ${shown(options)}`, 'options')
+    throw new OptionError(`${what}: options are an object of ${known.join(', ')}, got ${shown(options)}`, 'options')
   for (const key of Object.keys(options))
     if (!known.includes(key))
       throw new OptionError(`${what}: unknown option ${shown(key)}; the options are ${known.join(', ')}`, key)

@@ -56,7 +56,7 @@ export function parseConfig(
 /** JSON whose last null would hide a value: AquilaChat2-34B-16K once had `rope_scaling` twice, the object first. */
 function withoutDuplicates(text: string, file: string, warn: Warn): unknown {
   const { value, duplicates } = parseJsonKeepingDuplicates(text, { file })
-  if (typeof value !== 'object' || value === null) return value
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
   const fields = { ...value } as RawConfig
   for (const { path, key, values } of duplicates) {
     const kept = values.findLast((candidate) => candidate !== null) ?? null
