@@ -45,7 +45,12 @@ export function quantMatmul({ step, operands }: RoutineCall): RoutineResults {
 }
 
 /** Layout and formulas: `program/quant.ts`. */
-export function dequantize([packed, scale, zero]: readonly Dense[], format: QuantFormat, group: number, K: number): Dense {
+export function dequantize(
+  [packed, scale, zero]: readonly Dense[],
+  format: QuantFormat,
+  group: number,
+  K: number,
+): Dense {
   const N = packed.shape[0]
   const groups = K / group
   const data = new Float64Array(N * K)

@@ -12,7 +12,12 @@ function storedElement(packed: Value, format: string, n: number, k: number): num
   return within < 16 ? byte % 16 : Math.floor(byte / 16)
 }
 
-export function weightElement(weight: readonly Value[], { format, group }: QuantMatmulAttrs, n: number, k: number): number {
+export function weightElement(
+  weight: readonly Value[],
+  { format, group }: QuantMatmulAttrs,
+  n: number,
+  k: number,
+): number {
   const [packed, scale, zero] = weight
   const at = n * scale.shape[1] + Math.floor(k / group)
   const q = storedElement(packed, format, n, k)
