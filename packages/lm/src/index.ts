@@ -1,2 +1,24 @@
 /** Everything around the forward pass of a causal language model: sampling, streaming, chat templates, scoring. */
-export {}
+export type { CacheOptions, CausalModel, ForwardCachedOptions, ForwardOptions } from './causalModel.js'
+export { ChatError, ChatTemplateError, ContextLengthError, LogitsError, PromptError } from './errors.js'
+
+// Generation
+export type { FinishReason, GenerationEvent, GenerationResult, Usage } from './generation/events.js'
+export {
+  createGenerator,
+  type GenerateOptions,
+  type GeneratorOptions,
+  type TextGenerator,
+} from './generation/generator.js'
+export type { Prompt, PromptWithOptions, SequenceOptions } from './generation/plan.js'
+
+// Sampling
+export {
+  drawToken,
+  tokenDistribution,
+  type DistributionOptions,
+  type TokenDistribution,
+} from './sampling/distribution.js'
+export { ORDER_DEFAULTS, samplingPresets } from './sampling/presets.js'
+export { type SamplingOrder, type SamplingRules } from './sampling/rules.js'
+export { uniformDraw } from './sampling/threefry.js'
