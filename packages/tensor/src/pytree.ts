@@ -32,6 +32,8 @@ export interface TreeDef {
  * @throws ArgumentError for a class instance that is neither a tensor nor a TreeNode
  */
 export function flattenTree(tree: Tree, path = ''): { leaves: Tensor[]; def: TreeDef } {
+  if (typeof path !== 'string')
+    throw new ArgumentError(`flattenTree: the path must be a text, got ${typeof path}; leave it out or name the tree`)
   const leaves: Tensor[] = []
   const paths: string[] = []
   const keys: string[] = []
@@ -116,6 +118,10 @@ function flattenObject(
 
 /** Applies `f` to every tensor of a tree and returns a tree of the same structure. */
 export function mapTree<T>(tree: T, f: (leaf: Tensor, path: string) => Tensor): T {
+  if (typeof f !== 'function')
+    throw new ArgumentError(
+      `mapTree: the second argument must be a function, got ${typeof f}; write mapTree(tree, (leaf) => …)`,
+    )
   const { leaves, def } = flattenTree(tree)
   return def.build(leaves.map((leaf, k) => f(leaf, def.paths[k]))) as T
 }

@@ -33,12 +33,12 @@ export function stridesOf(shape: readonly number[]): number[] {
  */
 export function normalizeAxis(op: string, axis: number, shape: readonly number[], extraAxes = 0): number {
   const rank = shape.length + extraAxes
-  const positive = axis < 0 ? axis + rank : axis
+  const positive = Number.isInteger(axis) && axis < 0 ? axis + rank : axis
   if (rank === 0)
     throw new ShapeError(`${op}: axis must name one of the axes, got shape [], which has none; reshape it`)
   if (!Number.isInteger(axis) || positive < 0 || positive >= rank)
     throw new ShapeError(
-      `${op}: axis must be an integer in [${-rank}, ${rank - 1}] for shape ${showShape(shape)}, got axis ${showAxes(axis)}`,
+      `${op}: axis must be an integer in [${-rank}, ${rank - 1}] for shape ${showShape(shape)}, got axis ${showAxes(axis)}; axes count from 0, or from -1 backwards`,
     )
   return positive
 }
@@ -67,7 +67,7 @@ export function normalizeAxes(
   const sorted = [...list].sort((a, b) => a - b)
   if (sorted.some((axis, k) => k > 0 && axis === sorted[k - 1]))
     throw new ShapeError(
-      `${op}: every axis may be named once, got axes [${typeof axes === 'number' ? axes : axes.join(', ')}] for shape ${showShape(shape)}`,
+      `${op}: every axis may be named once, got axes [${typeof axes === 'number' ? axes : axes.join(', ')}] for shape ${showShape(shape)}; drop the second`,
     )
   return sorted
 }

@@ -61,7 +61,7 @@ function malformed(equation: string, operands: readonly Tensor[], rule: string):
 function requireEquation(equation: string, operands: readonly Tensor[]): void {
   const compact = typeof equation === 'string' ? equation.replace(/\s/g, '') : ''
   const letters = '(?:[A-Za-z]|\\.\\.\\.)*'
-  if (!new RegExp(`^${letters}(?:,${letters})*(?:->${letters})?$`).test(compact))
+  if (typeof equation !== 'string' || !new RegExp(`^${letters}(?:,${letters})*(?:->${letters})?$`).test(compact))
     throw malformed(
       typeof equation === 'string' ? equation : show(equation),
       operands,

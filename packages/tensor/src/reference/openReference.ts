@@ -1,5 +1,7 @@
 import { DTYPES } from '../dtype.js'
 import { AllocationError, ArgumentError, DisposedError, InternalError } from '../errors.js'
+import { show } from '../ops/check.js'
+import { checkOptions } from '../ops/options.js'
 import type {
   Backend,
   BackendCapabilities,
@@ -33,9 +35,12 @@ export interface ReferenceOptions {
  * @throws ArgumentError for a memory limit that is not a positive number
  */
 export function openReference(options: ReferenceOptions = {}): Backend {
-  const { float64 = false, memoryLimitBytes = 2 ** 31 } = options
+  const { float64 = false, memoryLimitBytes = 2 ** 31 } = checkOptions('openReference', options, [
+    'float64',
+    'memoryLimitBytes',
+  ])
   if (!(memoryLimitBytes > 0))
-    throw new ArgumentError(`openReference: memoryLimitBytes must be above 0, got ${memoryLimitBytes}`)
+    throw new ArgumentError(`openReference: memoryLimitBytes must be above 0, got ${show(memoryLimitBytes)}; change it`)
   return new ReferenceBackend(float64, memoryLimitBytes)
 }
 

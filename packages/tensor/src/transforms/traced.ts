@@ -52,7 +52,7 @@ export function flattenResult(op: string, result: unknown): FlatTree {
     )
   const flat = flattenTree(result)
   if (flat.leaves.length === 0)
-    throw new ArgumentError(`${op}: the function must return a tensor or a tree with tensors, got ${describe(result)}`)
+    throw new ArgumentError(`${op}: the function must return a tensor or a tree with tensors, got ${describe(result)}; return what it computes`)
   return flat
 }
 
