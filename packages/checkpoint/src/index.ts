@@ -29,3 +29,23 @@ export { type SafetensorsMetadata } from './safetensors/layout.js'
 export { openSafetensors } from './safetensors/open.js'
 export { blobSource, bytesSource, type ByteSource } from './source.js'
 export { type TensorToWrite } from './tensorToWrite.js'
+export { dequantiseAbsmax, dynamicMap, quantiseAbsmax, type QuantisedAbsmax } from './quantised/absmax.js'
+export { dequantiseAwq, packAwq, unpackAwq, type AwqTensors } from './quantised/awq.js'
+export { dequantiseGptq, packGptq, unpackGptq, type GptqFormat, type GptqTensors } from './quantised/gptq.js'
+export { type GroupCodes, type LinearShape } from './quantised/groups.js'
+export { dequantiseInt8Rows, quantiseInt8Rows, type Int8Rows } from './quantised/int8.js'
+export {
+  dequantiseNf4,
+  nf4Codebook,
+  nf4StateSuffix,
+  packNf4,
+  parseNf4State,
+  quantiseNf4,
+  readNf4,
+  unpackNf4,
+  type Nf4Codes,
+  type Nf4State,
+  type Nf4Tensors,
+  type QuantiseNf4Options,
+} from './quantised/nf4.js'
+export { writableBlockTypes } from './blocks/quantise.js'
