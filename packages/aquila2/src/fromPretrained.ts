@@ -3,17 +3,17 @@ import {
   type Checkpoint,
   type Folder,
   type TensorInfo,
+  ggufModelFiles,
   memoryFolder,
   openCheckpoint,
   parseJsonKeepingDuplicates,
 } from '@tarazed/checkpoint'
 import { type LoadProgress, type WeightDType, loadWeights } from '@tarazed/nn'
-import { type Tensor, random } from '@tarazed/tensor'
+import { random } from '@tarazed/tensor'
 import { type Tokenizer, loadTokenizer } from '@tarazed/tokenizer'
 import { Aquila2 } from './aquila2.js'
-import { type Aquila2Config, contextLength, headDim } from './config.js'
+import { type Aquila2Config, contextLength } from './config.js'
 import { ConfigError, OptionError, checkOptions, shown } from './errors.js'
-import { configOfGguf, ggufName, tensorsByHuggingFaceName, tokenizerFilesOfGguf, unpermuted } from './gguf.js'
 import { parseConfig } from './parseConfig.js'
 import { type TemplateName, templateOf } from './template.js'
 
@@ -47,7 +47,7 @@ export interface Pretrained {
   readonly generationConfig?: Readonly<Record<string, unknown>>
   /** The chat template by the name of the model. */
   readonly template: TemplateName
-  /** Where it came from; `savePretrained` copies the files beside the weights from there. */
+  /** Where it came from (for GGUF with the files that its metadata amount to); `savePretrained` copies the files beside the weights from there. */
   readonly folder: Folder
 }
 
@@ -78,9 +78,10 @@ export async function fromPretrained(folder: Folder, options: FromPretrainedOpti
   const { onWarning = (message: string) => console.warn(message), tokenizer: wantsTokenizer = true } = options
   const checkpoint = await openCheckpoint(folder, { onWarning })
   try {
-    const config = await readConfig(folder, checkpoint, options, onWarning)
+    const files = filesOf(folder, checkpoint, onWarning)
+    const config = await readConfig(files, checkpoint, options, onWarning)
     const model = await readWeights(checkpoint, config, options, onWarning)
-    const tokenizer = wantsTokenizer ? await readTokenizer(folder, checkpoint, config, onWarning) : undefined
+    const tokenizer = wantsTokenizer ? await readTokenizer(files, config, onWarning) : undefined
     const generationConfig = await readGenerationConfig(folder)
     const template = templateOf(options.name ?? nameOf(folder, config))
     if (template.notice !== undefined && tokenizer !== undefined) onWarning(template.notice)
@@ -90,7 +91,7 @@ export async function fromPretrained(folder: Folder, options: FromPretrainedOpti
       ...(tokenizer !== undefined && { tokenizer }),
       ...(generationConfig !== undefined && { generationConfig }),
       template: template.name,
-      folder,
+      folder: files,
     }
   } finally {
     await checkpoint.close()
@@ -108,23 +109,36 @@ function checkFolder(folder: Folder): void {
     )
 }
 
+/** The files beside the weights; for GGUF, which may stand alone, those that its metadata amount to come after. */
+function filesOf(folder: Folder, checkpoint: Checkpoint, onWarning: (message: string) => void): Folder {
+  if (checkpoint.format !== 'gguf') return folder
+  const { files, warnings } = ggufModelFiles(checkpoint)
+  warnings.forEach(onWarning)
+  const inside = memoryFolder(folder.name, files)
+  return {
+    name: folder.name,
+    list: async () => [...new Set([...(await folder.list()), ...Object.keys(files)])],
+    open: async (file) => ((await folder.list()).includes(file) ? folder : inside).open(file),
+    readText: async (file) => (await folder.readText(file)) ?? inside.readText(file),
+  }
+}
+
 async function readConfig(
-  folder: Folder,
+  files: Folder,
   checkpoint: Checkpoint,
   { name, overrides }: FromPretrainedOptions,
   onWarning: (message: string) => void,
 ): Promise<Aquila2Config> {
-  const isGguf = checkpoint.format === 'gguf'
-  const file = `${folder.name}/config.json`
-  const json = isGguf ? configOfGguf(checkpoint.metadata, checkpoint.name) : await folder.readText('config.json')
+  const file = `${files.name}/config.json`
+  const json = await files.readText('config.json')
   if (json === undefined)
     throw new ConfigError(`${file}: the configuration stands beside the weights, got no such file; get it too`, '')
   refusePacked(checkpoint)
   const { config, warnings } = parseConfig(json, {
-    shapes: isGguf ? tensorsByHuggingFaceName(checkpoint) : checkpoint.tensors,
-    name: name ?? folder.name,
+    shapes: checkpoint.tensors,
+    name: name ?? files.name,
     overrides,
-    file: isGguf ? checkpoint.name : file,
+    file,
   })
   warnings.forEach(({ message }) => onWarning(message))
   return config
@@ -146,11 +160,9 @@ async function readWeights(
   options: FromPretrainedOptions,
   onWarning: (message: string) => void,
 ): Promise<Aquila2> {
-  const isGguf = checkpoint.format === 'gguf'
-  const plainName = isGguf ? ggufName : (name: string) => name
-  const tied = tiedHead(checkpoint, config, plainName('lm_head.weight'), isGguf, onWarning)
+  const tied = tiedHead(checkpoint, config, onWarning)
   const storedName = (name: string): string =>
-    plainName(tied.sharesEmbedding && name === 'lm_head.weight' ? 'model.embed_tokens.weight' : name)
+    tied.sharesEmbedding && name === 'lm_head.weight' ? 'model.embed_tokens.weight' : name
   // Lazy: none of these weights is ever computed.
   const blank = Aquila2.init(tied.config, random.key(0))
   return loadWeights(blank, checkpoint, {
@@ -159,10 +171,6 @@ async function readWeights(
     dtype: options.dtype ?? storedDTypes(checkpoint, onWarning),
     onProgress: options.onProgress,
     signal: options.signal,
-    ...(isGguf && {
-      transform: (value: Tensor, name: string) =>
-        /\.[qk]_proj\.weight$/.test(name) ? unpermuted(value, headDim(config)) : value,
-    }),
   })
 }
 
@@ -170,17 +178,16 @@ async function readWeights(
 function tiedHead(
   checkpoint: Checkpoint,
   config: Aquila2Config,
-  headName: string,
-  isGguf: boolean,
   onWarning: (message: string) => void,
 ): { readonly sharesEmbedding: boolean; readonly config: Aquila2Config } {
-  const says = config.tie_word_embeddings === true
-  const sharesEmbedding = !checkpoint.tensors.has(headName) && (says || isGguf)
-  if (sharesEmbedding)
-    onWarning(`${checkpoint.name}: there is no ${headName}; the head is a copy of the embedding from here on`)
-  else if (says)
-    onWarning(`${checkpoint.name}: tie_word_embeddings is true, yet there is ${headName}; it is used as it is`)
-  return { sharesEmbedding, config: says ? { ...config, tie_word_embeddings: false } : config }
+  if (config.tie_word_embeddings !== true) return { sharesEmbedding: false, config }
+  const sharesEmbedding = !checkpoint.tensors.has('lm_head.weight')
+  onWarning(
+    sharesEmbedding
+      ? `${checkpoint.name}: there is no lm_head.weight; the head is a copy of the embedding from here on`
+      : `${checkpoint.name}: tie_word_embeddings is true, yet there is lm_head.weight; it is used as it is`,
+  )
+  return { sharesEmbedding, config: { ...config, tie_word_embeddings: false } }
 }
 
 /** As stored where matrices agree, else f32 for all: products need one dtype, norms do not. */
@@ -200,26 +207,22 @@ function storedDTypes(
 const FLOATS: Readonly<Record<string, WeightDType | undefined>> = { F32: 'f32', F16: 'f16', BF16: 'bf16' }
 
 async function readTokenizer(
-  folder: Folder,
-  checkpoint: Checkpoint,
+  files: Folder,
   config: Aquila2Config,
   onWarning: (message: string) => void,
 ): Promise<Tokenizer | undefined> {
-  const files = new Set(await folder.list())
-  const inFile = checkpoint.format === 'gguf' ? tokenizerFilesOfGguf(checkpoint.metadata) : undefined
-  const inFolder = files.has('tokenizer.json') || files.has('merges.txt')
-  if (!inFolder && inFile === undefined) return undefined
-  const source = inFolder ? folder : memoryFolder(checkpoint.name, inFile ?? {})
-  const tokenizer = await loadTokenizer(source, { onWarning })
+  const present = await files.list()
+  if (!present.includes('tokenizer.json') && !present.includes('merges.txt')) return undefined
+  const tokenizer = await loadTokenizer(files, { onWarning })
   if (tokenizer.vocabSize > config.vocab_size)
     throw new ConfigError(
-      `${folder.name}: the tokenizer has ids up to ${tokenizer.vocabSize - 1}, the model ${config.vocab_size} rows; take the tokenizer files of this model`,
+      `${files.name}: the tokenizer has ids up to ${tokenizer.vocabSize - 1}, the model ${config.vocab_size} rows; take the tokenizer files of this model`,
       'vocab_size',
     )
   const context = contextLength(config)
   if (tokenizer.modelMaxLength !== undefined && tokenizer.modelMaxLength < context)
     onWarning(
-      `${folder.name}: model_max_length of the tokenizer is ${tokenizer.modelMaxLength}, the model reads ${context} tokens; nothing is cut`,
+      `${files.name}: model_max_length of the tokenizer is ${tokenizer.modelMaxLength}, the model reads ${context} tokens; nothing is cut`,
     )
   return tokenizer
 }

@@ -10,7 +10,7 @@ import {
   tensor,
 } from '@tarazed/tensor'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Aquila2, type Aquila2Cache, type Aquila2Config, ropeFrequencies } from '../src/index.js'
+import { type Aquila2, type Aquila2Cache, type Aquila2Config, ropeFrequencies } from '../src/index.js'
 import { plainLogits } from './plainModel.js'
 import { ODD, batch, largestGap, maskOf, plainWeights, randomModel, rows, tokens } from './support.js'
 

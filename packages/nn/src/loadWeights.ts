@@ -26,8 +26,6 @@ export interface LoadWeightsOptions {
   readonly ignore?: (storedName: string) => boolean
   /** The dtype of a parameter. Default: as stored for F32, F16 and BF16, f32 for everything else. */
   readonly dtype?: WeightDType | ((parameter: string, stored: TensorInfo) => WeightDType)
-  /** Changes a tensor on its way in, for checkpoints that keep it in another order. */
-  readonly transform?: (value: Tensor, parameter: string) => Tensor
   readonly onProgress?: (progress: LoadProgress) => void
   /** Stops between two tensors. */
   readonly signal?: AbortSignal
@@ -61,7 +59,7 @@ export class WeightsError extends Error {
  */
 export async function loadWeights<T>(module: T, checkpoint: Checkpoint, options: LoadWeightsOptions = {}): Promise<T> {
   checkArguments(checkpoint, options)
-  const { dtype, transform = (value: Tensor) => value, onProgress, signal } = options
+  const { dtype, onProgress, signal } = options
   const { leaves, def } = flattenTree(module)
   const plan = matched(checkpoint, leaves, def.paths.map(parameterName), options)
   const totalBytes = plan.reduce((sum, { stored }) => sum + stored.byteLength, 0)
@@ -70,7 +68,7 @@ export async function loadWeights<T>(module: T, checkpoint: Checkpoint, options:
   for (const { parameter, stored } of plan) {
     signal?.throwIfAborted()
     const wanted = typeof dtype === 'function' ? dtype(parameter, stored) : (dtype ?? storedDType(stored))
-    const value = transform(await readTensor(checkpoint, stored, wanted), parameter)
+    const value = await readTensor(checkpoint, stored, wanted)
     await settle(value)
     values.push(value)
     bytes += stored.byteLength
@@ -146,9 +144,8 @@ async function converted(checkpoint: Checkpoint, stored: TensorInfo, dtype: Weig
   return result
 }
 
-/** Computes what `transform` did, and moves a value from the host to the backend: reading one element binds it there. */
+/** Moves a value from the host to the backend: reading one element binds it there. */
 async function settle(value: Tensor): Promise<void> {
-  if (value.state === 'lazy') return evaluate(value)
   if (value.size === 0 || !hasBackend()) return
   await evaluate(value.reshape([value.size]).slice([[0, 1]]))
 }
@@ -162,7 +159,7 @@ function hasBackend(): boolean {
   }
 }
 
-const OPTIONS = ['storedName', 'ignore', 'dtype', 'transform', 'onProgress', 'signal']
+const OPTIONS = ['storedName', 'ignore', 'dtype', 'onProgress', 'signal']
 
 function checkArguments(checkpoint: Checkpoint, options: LoadWeightsOptions): void {
   if (!(checkpoint?.tensors instanceof Map) || typeof checkpoint.read !== 'function')
