@@ -32,7 +32,7 @@ export function writeUtf8(text: string, from: number, to: number, bytes: Uint8Ar
       bytes[count++] = 0x80 | ((code >> 6) & 0x3f)
       bytes[count++] = 0x80 | (code & 0x3f)
     }
-    if (units !== undefined) units.fill(at, start, count)
+    if (units !== undefined) for (let k = start; k < count; k++) units[k] = at
     at += width - 1
   }
   return count

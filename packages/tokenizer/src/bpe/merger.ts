@@ -2,8 +2,8 @@
  * Byte pair encoding of one piece: the neighbours with the lowest rank merge first, the leftmost of equals, until none has a rank.
  * Short pieces scan for the lowest rank; long ones keep a heap, so that a word of a megabyte takes n log n.
  */
+import { NEVER, type MergeTable } from './mergeTable.js'
 import { MinHeap } from './minHeap.js'
-import { NEVER, type PairTable } from './pairTable.js'
 
 /** From here on a heap beats scanning (measured on Chinese text, where pieces are long). */
 const HEAP_FROM = 192
@@ -12,7 +12,7 @@ const HEAP_FROM = 192
 export interface Merges {
   /** Id of the token of every byte; -1 where the vocabulary has none. */
   readonly byteIds: Int32Array
-  readonly ranks: PairTable
+  readonly ranks: MergeTable
   /** Id of the merged token of every rank. */
   readonly merged: Int32Array
 }

@@ -1,6 +1,6 @@
 /** The merges of a vocabulary: from text to ranks of pairs of ids. */
 import { type Merges } from '../bpe/merger.js'
-import { PairTable } from '../bpe/pairTable.js'
+import { MergeTable } from '../bpe/mergeTable.js'
 import { BYTE_TO_CHARACTER } from '../byteAlphabet.js'
 import { shown, TokenizerError } from '../errors.js'
 
@@ -54,7 +54,8 @@ function pairOfLine(line: string, place: string, file: string): TokenPair {
  * @throws TokenizerError when a merge has a token that the vocabulary lacks
  */
 export function indexMerges(pairs: readonly TokenPair[], ids: ReadonlyMap<string, number>, file: string): Merges {
-  const ranks = new PairTable(pairs.length)
+  const lefts = new Int32Array(pairs.length)
+  const rights = new Int32Array(pairs.length)
   const merged = new Int32Array(pairs.length)
   for (const [rank, [left, right]] of pairs.entries()) {
     const parts = [left, right, left + right].map((token) => {
@@ -67,8 +68,13 @@ export function indexMerges(pairs: readonly TokenPair[], ids: ReadonlyMap<string
         )
       return id
     })
-    ranks.set(parts[0], parts[1], rank)
+    lefts[rank] = parts[0]
+    rights[rank] = parts[1]
     merged[rank] = parts[2]
   }
-  return { byteIds: Int32Array.from(BYTE_TO_CHARACTER, (character) => ids.get(character) ?? -1), ranks, merged }
+  return {
+    byteIds: Int32Array.from(BYTE_TO_CHARACTER, (character) => ids.get(character) ?? -1),
+    ranks: new MergeTable(lefts, rights),
+    merged,
+  }
 }

@@ -2,10 +2,10 @@
  * Learns merges: the most frequent pair of neighbours becomes a token, again and again. Counts change only where a merge takes place,
  * and each pair knows its places, so a step costs as much as the pair is frequent.
  */
-import { NEVER } from '../bpe/pairTable.js'
 import { withRoom } from '../pieceTable.js'
 import { PairHeap } from './pairHeap.js'
 import { PairList } from './pairList.js'
+import { ABSENT } from './pairTable.js'
 import { BORDER, type Words } from './words.js'
 
 /** Symbols of single bytes come first, then one per merge. */
@@ -163,11 +163,11 @@ export class MergeTrainer {
     const { counts } = this.#pairs
     for (const neighbour of this.#before.touched) {
       const pair = this.#pairs.find(neighbour, left)
-      if (pair !== NEVER && !this.#pairs.isDropped(pair)) counts[pair] -= this.#before.lost[neighbour]
+      if (pair !== ABSENT && !this.#pairs.isDropped(pair)) counts[pair] -= this.#before.lost[neighbour]
     }
     for (const neighbour of this.#after.touched) {
       const pair = this.#pairs.find(right, neighbour)
-      if (pair !== NEVER && !this.#pairs.isDropped(pair)) counts[pair] -= this.#after.lost[neighbour]
+      if (pair !== ABSENT && !this.#pairs.isDropped(pair)) counts[pair] -= this.#after.lost[neighbour]
     }
   }
 

@@ -1,6 +1,6 @@
 /** The pairs of neighbours that may still be merged: their counts, and the places where they stand. */
-import { PairTable } from '../bpe/pairTable.js'
 import { withRoom } from '../pieceTable.js'
+import { PairTable } from './pairTable.js'
 
 /** Numbers of pairs grow with time, and so do the places of their lists in the pool. */
 export class PairList {
@@ -24,7 +24,7 @@ export class PairList {
     return this.#size
   }
 
-  /** Number of a pair, `NEVER` for one that is not listed. */
+  /** Number of a pair, `ABSENT` for one that is not listed. */
   find(left: number, right: number): number {
     return this.#table.get(left, right)
   }

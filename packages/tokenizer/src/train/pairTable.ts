@@ -1,7 +1,7 @@
-/** A map from pairs of ids to merge ranks, as one flat table: a lookup is a few multiplications and mostly one cache line. */
+/** A map from pairs of symbols to numbers, as one flat table that grows. */
 
-/** Rank of a pair that is never merged: larger than every rank. */
-export const NEVER = 0x7fffffff
+/** Answer for a pair that is not in the table. */
+export const ABSENT = -1
 
 const STRIDE = 4
 
@@ -24,7 +24,7 @@ export class PairTable {
     return this.#size
   }
 
-  /** Rank of a pair, {@link NEVER} when it has none. */
+  /** Number of a pair, or {@link ABSENT}. */
   get(left: number, right: number): number {
     const entries = this.#entries
     const mask = this.#mask
@@ -33,13 +33,13 @@ export class PairTable {
       const at = slot * STRIDE
       const stored = entries[at]
       if (stored === left && entries[at + 1] === right) return entries[at + 2]
-      if (stored === -1) return NEVER
+      if (stored === -1) return ABSENT
       slot = (slot + 1) & mask
     }
   }
 
-  /** The last rank set for a pair counts. */
-  set(left: number, right: number, rank: number): void {
+  /** The last number set for a pair counts. */
+  set(left: number, right: number, value: number): void {
     if (this.#size * 2 > this.#mask) this.#grow()
     let slot = hashOfPair(left, right) >>> this.#shift
     for (;;) {
@@ -47,12 +47,12 @@ export class PairTable {
       const stored = this.#entries[at]
       if (stored === -1) break
       if (stored === left && this.#entries[at + 1] === right) {
-        this.#entries[at + 2] = rank
+        this.#entries[at + 2] = value
         return
       }
       slot = (slot + 1) & this.#mask
     }
-    this.#entries.set([left, right, rank], slot * STRIDE)
+    this.#entries.set([left, right, value], slot * STRIDE)
     this.#size++
   }
 
@@ -68,7 +68,7 @@ export class PairTable {
   }
 }
 
-/** Ids are small and consecutive; the multiplications spread them over the high bits, which choose the slot. */
+/** Symbols are small and consecutive; the multiplications spread them over the high bits, which choose the slot. */
 function hashOfPair(left: number, right: number): number {
   return Math.imul(Math.imul(left, 0x9e3779b1) ^ right, 0x85ebca6b)
 }
