@@ -55,7 +55,9 @@ export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 120 ? `${value.slice(0, 117)}...` : value)
   if (typeof value === 'function') return 'a function'
   if (typeof value !== 'object' || value === null) return String(value)
-  return Array.isArray(value) ? `a list of ${value.length}` : `an object of ${Object.keys(value).join(', ') || 'nothing'}`
+  return Array.isArray(value)
+    ? `a list of ${value.length}`
+    : `an object of ${Object.keys(value).join(', ') || 'nothing'}`
 }
 
 /** @throws ConfigError unless `options` is a plain object that has only the keys `known` */
@@ -95,6 +97,7 @@ export function checkFunction(what: string, value: unknown): void {
 /** @throws ConfigError unless `value` is an object that has the methods `methods` */
 export function checkMethods(what: string, value: unknown, methods: readonly string[]): void {
   const record = value as Record<string, unknown> | null
-  const fits = typeof value === 'object' && record !== null && methods.every((name) => typeof record[name] === 'function')
+  const fits =
+    typeof value === 'object' && record !== null && methods.every((name) => typeof record[name] === 'function')
   if (!fits) throw new ConfigError(`${what} must have the methods ${methods.join(', ')}, got ${shown(value)}`)
 }

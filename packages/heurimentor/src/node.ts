@@ -1,2 +1,8 @@
-/** The training framework HeuriMentor: the adaptive training engine, exact resume, atomic checkpoints. */
-export {}
+/** Runs on a disk: checkpoints that survive any crash, the run log. For Node. */
+export {
+  diskCheckpoints,
+  readCheckpoint,
+  type DiskCheckpoints,
+  type DiskCheckpointsOptions,
+} from './node/diskCheckpoints.js'
+export { openRunLog, readRunLog, type RunLog } from './node/runLog.js'

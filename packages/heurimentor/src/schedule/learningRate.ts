@@ -38,8 +38,7 @@ export interface LearningRatePlan {
  * rate climbs over so many samples from 0 to where the schedule is then.
  */
 export type LearningRateEvent =
-  | { readonly at: number; readonly maxLr: number }
-  | { readonly at: number; readonly rewarm: number }
+  { readonly at: number; readonly maxLr: number } | { readonly at: number; readonly rewarm: number }
 
 const STYLES = ['constant', 'linear', 'cosine', 'inverse-square-root', 'WSD'] as const
 const WSD_STYLES = ['linear', 'cosine', 'exponential', 'minus_sqrt'] as const
@@ -82,7 +81,8 @@ export function fillLearningRatePlan(plan: LearningRatePlan, samples: number | n
 }
 
 function checkEvents(events: readonly LearningRateEvent[]): void {
-  if (!Array.isArray(events)) throw new ConfigError('learningRate: events must be a list of { at, maxLr } or { at, rewarm }')
+  if (!Array.isArray(events))
+    throw new ConfigError('learningRate: events must be a list of { at, maxLr } or { at, rewarm }')
   events.forEach((event: LearningRateEvent, k) => {
     checkOptions(`learningRate: events[${k}]`, event, ['at', 'maxLr', 'rewarm'])
     checkCount(`learningRate: events[${k}].at`, event.at, k === 0 ? 0 : events[k - 1].at)
