@@ -12,11 +12,12 @@ export interface Source {
 }
 
 /** Not data: nobody has to read these. */
-const NOT_DATA = new Set(['goldens.json', 'index.json', 'README.md'])
+const NOT_DATA = new Set(['goldens.json', 'index.json', 'manifest.json', 'README.md'])
 
 /** The files of a selection that some case has to read. */
 export function dataFilesOf(selection: Selection): string[] {
-  return filesOf(selection.area).filter((file) => !NOT_DATA.has(file) && isSelected(selection, file))
+  const isData = (file: string): boolean => !NOT_DATA.has(file) && !file.endsWith('/README.md')
+  return filesOf(selection.area).filter((file) => isData(file) && isSelected(selection, file))
 }
 
 /** Something that the index names is not in the files. */
@@ -38,6 +39,31 @@ export class AreaFiles {
   /** The area's own list; it never counts as data. */
   index(): unknown {
     return JSON.parse(this.#text('index.json'))
+  }
+
+  /** Every file of the area, whether read or not. */
+  list(): readonly string[] {
+    return filesOf(this.area)
+  }
+
+  /** A whole file; all of it counts as read. @throws MissingDataError */
+  bytes(file: string): Uint8Array {
+    return this.#bytes(file)
+  }
+
+  /** A whole file as text. @throws MissingDataError */
+  text(file: string): string {
+    return this.#text(file)
+  }
+
+  /** A whole file as JSON. @throws MissingDataError, SyntaxError */
+  json(file: string): unknown {
+    return JSON.parse(this.#text(file))
+  }
+
+  /** Names of the tensors of a file; none of them counts as read. @throws as `tensor` */
+  tensorNames(file: string): readonly string[] {
+    return [...this.#safetensors(file).entries.keys()]
   }
 
   /** @throws MissingDataError when the file or the tensor is missing, SafetensorsError when the file is broken */

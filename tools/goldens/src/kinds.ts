@@ -1,10 +1,11 @@
 /** The kinds of areas that have a runner. A new kind is a folder under `kinds/` and a line here. */
 import { type Area } from './areas.js'
 import { type GoldenKind } from './case.js'
+import { lmKind } from './kinds/lm/index.js'
 import { onnxKind } from './kinds/onnx/index.js'
 import { tensorKind } from './kinds/tensor/index.js'
 
-const KINDS: readonly GoldenKind[] = [tensorKind, onnxKind]
+const KINDS: readonly GoldenKind[] = [tensorKind, onnxKind, lmKind]
 
 /** The runner of an area, or one line on why there is none. */
 export function kindOf(area: Area): GoldenKind | string {
