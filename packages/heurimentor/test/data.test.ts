@@ -143,7 +143,7 @@ describe('packed documents', () => {
     expect(() => packedTokens(counting(9), { length: 2, seed: -1 })).toThrow(/seed must be an integer/)
     expect(() => joinDocuments([[1, -2]])).toThrow(/ids must be integers of at least 0, got -2/)
     expect(() => joinDocuments([[1], { ids: [2], weights: [1] }])).toThrow(/document 1 unlike those before it/)
-    expect(() => joinDocuments(['text'])).toThrow(ConfigError)
+    expect(() => joinDocuments(['text' as unknown as number[]])).toThrow(ConfigError)
     expect(() => joinDocuments([{ ids: [1, 2], weights: [1] }])).toThrow(/one weight for each id, got 1 for 2/)
   })
 })

@@ -134,7 +134,7 @@ describe('the run log', () => {
 
   it('cuts off a last line that was torn anywhere, and goes on after it', async () => {
     const path = join(await fresh(), 'events.jsonl')
-    const note = { ...event(8), note: '断电' } as RunEvent
+    const note = { ...event(8), note: '断电' } as unknown as RunEvent
     const whole = `${JSON.stringify(event(0))}\n`
     const line = Buffer.from(`${JSON.stringify(note)}\n`)
     for (let length = 0; length < line.length; length++) {

@@ -68,7 +68,7 @@ describe('train', () => {
       .sub(y)
       .square()
       .data()
-    const loss = errors.reduce((sum, error) => sum + error, 0) / 8
+    const loss = [...errors].reduce((sum, error) => sum + error, 0) / 8
     expect(scores[0].loss).toBeCloseTo(loss, 5)
     expect(scores[0].perplexity).toBeCloseTo(Math.exp(loss), 3)
     // the loss is a mean, so each of the two batches counts once
