@@ -2,10 +2,28 @@
 export type { CacheOptions, CausalModel, ForwardCachedOptions, ForwardOptions } from './causalModel.js'
 export { ChatError, ChatTemplateError, ContextLengthError, LogitsError, PromptError } from './errors.js'
 
+// Chat
+export { AQUILA_SYSTEM, aquilaTemplates, type AquilaTemplateName } from './chat/aquilaTemplates.js'
+export type { ChatTemplate, RenderedChat, TextRange } from './chat/chatTemplate.js'
+export { cleanAnswer } from './chat/cleanAnswer.js'
+export { jinjaTemplate, type JinjaSource, type JinjaTemplateOptions } from './chat/jinjaTemplate.js'
+export type { ChatMessage, TextPart } from './chat/messages.js'
+export {
+  IGNORED_LABEL,
+  chatLabels,
+  chatPrompt,
+  renderChat,
+  type ChatLabels,
+  type ChatPrompt,
+  type ChatPromptOptions,
+} from './chat/renderChat.js'
+export { templateFor, type TemplateForOptions } from './chat/templateFor.js'
+
 // Generation
 export type { FinishReason, GenerationEvent, GenerationResult, Usage } from './generation/events.js'
 export {
   createGenerator,
+  type ChatOptions,
   type GenerateOptions,
   type GeneratorOptions,
   type TextGenerator,

@@ -2,10 +2,22 @@
 import { ArgumentError, checkOptions } from '@tarazed/tensor'
 import { type Tokenizer } from '@tarazed/tokenizer'
 import { type CausalModel } from '../causalModel.js'
+import { type AquilaTemplateName } from '../chat/aquilaTemplates.js'
+import { type ChatTemplate } from '../chat/chatTemplate.js'
+import { type ChatMessage } from '../chat/messages.js'
+import { type ChatPromptOptions, chatPrompt } from '../chat/renderChat.js'
+import { resolveTemplate } from '../chat/templateFor.js'
 import { checkTokenIds, show } from '../sampling/rules.js'
 import { type GenerationEvent, type GenerationResult } from './events.js'
 import { runPlans } from './generate.js'
-import { type Prompt, SEQUENCE_OPTIONS, type SequenceOptions, type SequencePlan, planSequences } from './plan.js'
+import {
+  DEFAULT_NEW_TOKENS,
+  type Prompt,
+  SEQUENCE_OPTIONS,
+  type SequenceOptions,
+  type SequencePlan,
+  planSequences,
+} from './plan.js'
 
 /** What a generator is made of. */
 export interface GeneratorOptions<Cache = unknown> {
@@ -16,12 +28,22 @@ export interface GeneratorOptions<Cache = unknown> {
   readonly maxBatch?: number
   /** Ids that end every answer, as a `generation_config.json` names them. Default: the tokenizer's `eos`. */
   readonly stopIds?: readonly number[]
+  /** How chats are written, as `templateFor`, `jinjaTemplate` or `fromPretrained` name it. */
+  readonly template?: AquilaTemplateName | ChatTemplate
 }
 
 /** Options of a call: those of its sequences, and what ends it. */
 export interface GenerateOptions extends SequenceOptions {
   /** Ends the call promptly: unfinished sequences get a last event, then its reason is thrown. */
   readonly signal?: AbortSignal
+}
+
+/** Options of a chat: those of a call, and how messages become a prompt. */
+export interface ChatOptions extends GenerateOptions, Omit<ChatPromptOptions, 'maxTokens'> {
+  /** Default: that of the generator. */
+  readonly template?: AquilaTemplateName | ChatTemplate
+  /** Told how many pairs of messages were left out, when any were. */
+  readonly onDropped?: (pairs: number) => void
 }
 
 /** Answers prompts. Calls may overlap: each has a cache of its own. */
@@ -35,6 +57,14 @@ export interface TextGenerator {
    * the others are finished; what a backend throws
    */
   generate(prompts: readonly Prompt[], options?: GenerateOptions): AsyncGenerator<GenerationEvent, void, undefined>
+  /**
+   * Streams the assistant's next answer of a conversation. Where the context does not hold all of it beside the new tokens, the
+   * oldest pairs of messages are left out. Stops are those of the template, a leading blank is dropped unless
+   * `dropLeadingSpace` is false.
+   *
+   * @throws ChatError besides what `generate` throws; ContextLengthError when the last message alone does not fit
+   */
+  chat(messages: readonly ChatMessage[], options?: ChatOptions): AsyncGenerator<GenerationEvent, void, undefined>
   /** The finished answers, in the order of the prompts. Throws as `generate`. */
   complete(prompts: readonly Prompt[], options?: GenerateOptions): Promise<GenerationResult[]>
 }
@@ -44,17 +74,14 @@ export interface TextGenerator {
  */
 export function createGenerator<Cache>(options: GeneratorOptions<Cache>): TextGenerator {
   const op = 'createGenerator'
-  const {
-    model,
-    tokenizer,
-    maxBatch = 16,
-    stopIds,
-  } = checkOptions(op, options, ['model', 'tokenizer', 'maxBatch', 'stopIds'], ['model'])
+  const names = ['model', 'tokenizer', 'maxBatch', 'stopIds', 'template'] as const
+  const { model, tokenizer, maxBatch = 16, stopIds, template } = checkOptions(op, options, names, ['model'])
   requireModel(op, model)
   requireTokenizer(op, tokenizer, model.vocabSize)
   if (!Number.isSafeInteger(maxBatch) || maxBatch < 1)
     throw new ArgumentError(`${op}: maxBatch must be an integer of at least 1, got ${show(maxBatch)}`)
   if (stopIds !== undefined) checkTokenIds(op, 'stopIds', stopIds, model.vocabSize)
+  if (template !== undefined) resolveTemplate(op, template)
 
   const plan = (call: string, prompts: unknown, given: GenerateOptions): SequencePlan[] => {
     const { signal: _, ...shared } = checkOptions(call, given, [...SEQUENCE_OPTIONS, 'signal'])
@@ -66,14 +93,41 @@ export function createGenerator<Cache>(options: GeneratorOptions<Cache>): TextGe
     const plans = plan('generate', prompts, given)
     return runPlans(model, plans, { tokenizer, maxBatch, signal: given.signal })
   }
+  const chat: TextGenerator['chat'] = (messages, given = {}) => {
+    const { onDropped, ...rest } = checkOptions('chat', given, CHAT_OPTIONS)
+    const { template: chosen = template, promptSuffix, allowSpecialInContent, ...shared } = rest
+    if (tokenizer === undefined)
+      throw new ArgumentError('chat: messages take a tokenizer; give createGenerator the one of the model')
+    const { stops } = resolveTemplate('chat', chosen)
+    const maxTokens = model.contextLength - (shared.maxNewTokens ?? reservedTokens(model.contextLength))
+    const prompt = chatPrompt(tokenizer, chosen!, messages, { promptSuffix, allowSpecialInContent, maxTokens })
+    if (prompt.droppedPairs > 0) onDropped?.(prompt.droppedPairs)
+    const stop = [...stops, ...(shared.stop ?? [])]
+    return generate([prompt.ids], { dropLeadingSpace: true, ...shared, stop })
+  }
   return {
     generate,
+    chat,
     async complete(prompts, given = {}) {
       const results: GenerationResult[] = []
       for await (const { result } of generate(prompts, given)) if (result !== undefined) results[result.index] = result
       return results
     },
   }
+}
+
+const CHAT_OPTIONS = [
+  ...SEQUENCE_OPTIONS,
+  'signal',
+  'template',
+  'promptSuffix',
+  'allowSpecialInContent',
+  'onDropped',
+] as const
+
+/** Kept free for an answer whose length is not given. */
+function reservedTokens(contextLength: number): number {
+  return Math.min(DEFAULT_NEW_TOKENS, Math.floor(contextLength / 2))
 }
 
 /** @throws ArgumentError */

@@ -86,7 +86,8 @@ export const SEQUENCE_OPTIONS: readonly (keyof SequenceOptions)[] = [
   'dropLeadingSpace',
 ]
 
-const DEFAULT_NEW_TOKENS = 200
+/** The reference's. */
+export const DEFAULT_NEW_TOKENS = 200
 const DEFAULT_SEED = 123
 
 /**
