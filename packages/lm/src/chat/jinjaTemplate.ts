@@ -1,11 +1,12 @@
 /** A folder's own `chat_template`, in Jinja. */
-import { Template } from '@huggingface/jinja'
+import { Interpreter, Template } from '@huggingface/jinja'
 import { ArgumentError, checkOptions } from '@tarazed/tensor'
 import { type Tokenizer } from '@tarazed/tokenizer'
 import { ChatTemplateError } from '../errors.js'
 import { show } from '../sampling/rules.js'
 import { type ChatTemplate, type RenderedChat } from './chatTemplate.js'
 import { Guard } from './guard.js'
+import { templateEnvironment } from './jinjaGlobals.js'
 import { requireMessages } from './messages.js'
 import { SpanWriter } from './spanWriter.js'
 
@@ -24,12 +25,11 @@ export interface JinjaTemplateOptions {
   readonly variables?: Readonly<Record<string, unknown>>
   /** Special tokens in messages count. Default false. */
   readonly allowSpecialInContent?: boolean
+  /** The clock of `strftime_now`. Default: the machine's. */
+  readonly now?: () => Date
 }
 
-const OPTIONS = ['tokenizer', 'name', 'stops', 'variables', 'allowSpecialInContent'] as const
-
-/** Longest list that a template may count up. */
-const LONGEST_RANGE = 100_000
+const OPTIONS = ['tokenizer', 'name', 'stops', 'variables', 'allowSpecialInContent', 'now'] as const
 
 /**
  * A chat template in Jinja. Messages go to it as they are, so that it may know roles of its own; the cue of the assistant is asked
@@ -48,6 +48,7 @@ export function jinjaTemplate(source: JinjaSource, options: JinjaTemplateOptions
     stops = [],
     variables = {},
     allowSpecialInContent = false,
+    now = () => new Date(),
   } = checkOptions('jinjaTemplate', options, OPTIONS, ['tokenizer'])
   if (!(tokenizer?.specialTokens instanceof Map))
     throw new ArgumentError(`jinjaTemplate: tokenizer must be a tokenizer, got ${show(tokenizer)}`)
@@ -55,7 +56,12 @@ export function jinjaTemplate(source: JinjaSource, options: JinjaTemplateOptions
   const parsed = attempt('the template cannot be read', () => new Template(text))
   const special = allowSpecialInContent ? [] : [...tokenizer.specialTokens.keys()]
   const render = (values: Readonly<Record<string, unknown>>): string =>
-    attempt('the template cannot be rendered', () => parsed.render({ ...tokensOf(tokenizer), range, ...values }))
+    attempt('the template cannot be rendered', () => {
+      const environment = templateEnvironment(now())
+      for (const [variable, value] of Object.entries({ ...tokensOf(tokenizer), ...values }))
+        environment.set(variable, value)
+      return String(new Interpreter(environment).run(parsed.parsed).value)
+    })
   return {
     name: `jinja ${name}`,
     stops,
@@ -83,15 +89,6 @@ function chosenSource(source: JinjaSource, name: string): string {
 function tokensOf(tokenizer: JinjaTemplateOptions['tokenizer']): Record<string, string> {
   const { bos, eos, pad, unk } = tokenizer
   return { bos_token: bos ?? '', eos_token: eos ?? '', pad_token: pad ?? '', unk_token: unk ?? '' }
-}
-
-/** What a template may count up, bounded. */
-function range(start: number, stop?: number, step = 1): number[] {
-  const [from, to] = stop === undefined ? [0, start] : [start, stop]
-  const count = Math.max(0, Math.ceil((to - from) / step))
-  if (!(count <= LONGEST_RANGE))
-    throw new Error(`range: at most ${LONGEST_RANGE} numbers, got ${from} to ${to} by ${step}`)
-  return Array.from({ length: count }, (_, k) => from + k * step)
 }
 
 function attempt<T>(what: string, action: () => T): T {
