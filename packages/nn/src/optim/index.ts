@@ -2,6 +2,7 @@
 export { accumulateGradients } from './accumulate.js'
 export { adafactor, type AdafactorOptions } from './adafactor.js'
 export { adam, adamw, type AdamOptions } from './adam.js'
+export { adamw8bit, type Adamw8bitOptions } from './adamw8bit.js'
 export { clipByGlobalNorm, clipByValue, globalNorm } from './clip.js'
 export { ema, type Ema, type EmaOptions, type EmaState } from './ema.js'
 export { lion, type LionOptions } from './lion.js'
@@ -14,6 +15,7 @@ export {
   type LossScalingState,
 } from './lossScaling.js'
 export { withMasters } from './masters.js'
+export { castFloats, mixedPrecision, type MixedPrecisionOptions } from './mixedPrecision.js'
 export { muon, newtonSchulz, type MuonOptions, type NewtonSchulzOptions } from './muon.js'
 export {
   matricesOnly,
