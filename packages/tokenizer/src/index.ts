@@ -1,6 +1,14 @@
 /** Text to ids and back: byte-level BPE and unigram, training, streaming decoding. */
 export { TokenizerError, type TokenizerErrorKind, type TokenizerErrorOptions } from './errors.js'
+export { tokenizerFromGguf, type GgufMetadata, type GgufTokens } from './load/gguf.js'
 export { loadTokenizer, type LoadOptions, type TokenizerFiles } from './load/loadTokenizer.js'
+export {
+  tokenReport,
+  type LanguageReport,
+  type ReportLanguage,
+  type TokenReport,
+  type TokenReportOptions,
+} from './report.js'
 export {
   type DecodeOptions,
   type EncodeOptions,

@@ -1,2 +1,3 @@
-/** Text to ids and back: byte-level BPE and unigram, training, streaming decoding. */
-export {}
+/** Tokenizers and texts of the file system. */
+export { loadTokenizerFolder } from './node/loadTokenizerFolder.js'
+export { readTexts, type ReadTextsOptions } from './node/readTexts.js'

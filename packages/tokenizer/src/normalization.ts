@@ -65,3 +65,22 @@ function remainder({ starts, ends }: Places, at: number, from: number, to: numbe
   if (at === starts.length - 1) starts[at] = to
   return { starts, ends }
 }
+
+/** One normaliser after another; places lead back through all of them. */
+export function chainedNormalizers(steps: readonly Normalizer[]): Normalizer {
+  return {
+    normalize(text) {
+      let result: Normalized = { text, start: (at) => at, end: (at) => at }
+      for (const step of steps) {
+        const before = result
+        const after = step.normalize(before.text)
+        result = {
+          text: after.text,
+          start: (at) => before.start(after.start(at)),
+          end: (at) => before.end(after.end(at)),
+        }
+      }
+      return result
+    },
+  }
+}

@@ -2,10 +2,10 @@
  * Learns merges: the most frequent pair of neighbours becomes a token, again and again. Counts change only where a merge takes place,
  * and each pair knows its places, so a step costs as much as the pair is frequent.
  */
+import { ABSENT } from '../pairTable.js'
 import { withRoom } from '../pieceTable.js'
 import { PairHeap } from './pairHeap.js'
 import { PairList } from './pairList.js'
-import { ABSENT } from './pairTable.js'
 import { BORDER, type Words } from './words.js'
 
 /** Symbols of single bytes come first, then one per merge. */

@@ -1,6 +1,6 @@
 /** The pairs of neighbours that may still be merged: their counts, and the places where they stand. */
+import { PairTable } from '../pairTable.js'
 import { withRoom } from '../pieceTable.js'
-import { PairTable } from './pairTable.js'
 
 /** Numbers of pairs grow with time, and so do the places of their lists in the pool. */
 export class PairList {
