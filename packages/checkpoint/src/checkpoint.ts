@@ -117,8 +117,14 @@ async function* streamElements(tensor: StoredTensor, chunkBytes: number): AsyncG
   if (!(chunkBytes > 0)) throw new ArgumentError(`stream: chunkBytes must be positive, got ${shown(chunkBytes)}`)
   const { blockElements, blockBytes } = layoutOf(tensor.info.dtype)
   const total = elementCount(tensor.info.shape)
-  const step = Math.max(1, Math.floor(chunkBytes / blockBytes)) * blockElements
+  const step = pieceElements(chunkBytes / blockBytes, blockElements)
   for (let from = 0; from < total; from += step) yield tensor.readElements(from, Math.min(total, from + step))
+}
+
+/** Pieces of many elements end at multiples of 256, the longest block, so that they can become blocks of any type. */
+function pieceElements(blocks: number, blockElements: number): number {
+  const elements = Math.max(1, Math.floor(blocks)) * blockElements
+  return elements < 256 ? elements : Math.floor(elements / 256) * 256
 }
 
 function missingTensor(file: string, name: unknown, known: Iterable<string>): CheckpointError {

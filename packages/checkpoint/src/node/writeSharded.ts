@@ -81,7 +81,8 @@ async function exchange(folder: string, prepared: readonly PreparedFile[]): Prom
   await Promise.all(stale.map((name) => rm(join(folder, name), { force: true })))
 }
 
-function reporting(
+/** Tensors that tell when their bytes have been taken. */
+export function reporting(
   tensors: readonly (TensorToWrite & TensorInfo)[],
   onProgress: ((progress: WriteProgress) => void) | undefined,
 ): readonly (TensorToWrite & TensorInfo)[] {
