@@ -1,5 +1,5 @@
 /** Opens the CPU engine. */
-import { ArgumentError, BackendUnavailableError } from '@tarazed/tensor'
+import { ArgumentError, BackendUnavailableError, checkOptions } from '@tarazed/tensor'
 import type { CpuBackend } from './engine/cpuBackend.js'
 import { CpuEngine } from './engine/cpuEngine.js'
 import { hasRelaxedSimd, hasSharedMemory, hasSimd, isNode, isPageThread } from './engine/features.js'
@@ -22,6 +22,7 @@ export interface CpuOptions {
 }
 
 const FOUR_GIB = 2 ** 32
+const OPTIONS = ['threads', 'memoryLimitBytes', 'relaxedSimd'] as const
 
 /**
  * The default backend: WebAssembly SIMD and threads, in Node and in browsers.
@@ -32,13 +33,13 @@ const FOUR_GIB = 2 ** 32
  *
  * @throws BackendUnavailableError without WebAssembly SIMD, or when the page may not start its worker
  * @throws AllocationError when the address range cannot be reserved
- * @throws ArgumentError for options out of range
+ * @throws ArgumentError for options that are unknown or out of range
  */
 export async function openCpu(options: CpuOptions = {}): Promise<CpuBackend> {
-  const limitBytes = options.memoryLimitBytes ?? FOUR_GIB
-  if (!(limitBytes >= 1 << 20 && limitBytes <= FOUR_GIB)) {
+  const { memoryLimitBytes: limitBytes = FOUR_GIB, relaxedSimd } = checkOptions('openCpu', options, OPTIONS)
+  if (typeof limitBytes !== 'number' || !(limitBytes >= 1 << 20 && limitBytes <= FOUR_GIB)) {
     throw new ArgumentError(
-      `openCpu: memoryLimitBytes must be 1 MiB … 4 GiB, got ${limitBytes}; larger models need another backend`,
+      `openCpu: memoryLimitBytes must be 1 MiB … 4 GiB, got ${String(limitBytes)}; larger models need another backend`,
     )
   }
   if (typeof WebAssembly === 'undefined' || !hasSimd()) {
@@ -46,11 +47,18 @@ export async function openCpu(options: CpuOptions = {}): Promise<CpuBackend> {
       'openCpu: this JavaScript engine has no WebAssembly SIMD; use Node 20.19 or a browser of 2023 or later',
     )
   }
-  const relaxed = options.relaxedSimd !== false && hasRelaxedSimd()
+  if (relaxedSimd !== undefined && typeof relaxedSimd !== 'boolean') {
+    throw new ArgumentError(
+      `openCpu: relaxedSimd must be true or false, got ${String(relaxedSimd)}; leave it out for what the machine has`,
+    )
+  }
+  const relaxed = relaxedSimd !== false && hasRelaxedSimd()
   const shared = hasSharedMemory()
   const threads = options.threads ?? (shared ? defaultThreads() : 1)
   if (!(Number.isInteger(threads) && threads >= 0 && threads <= MAX_WORKERS)) {
-    throw new ArgumentError(`openCpu: threads must be a whole number 0 … ${MAX_WORKERS}, got ${threads}`)
+    throw new ArgumentError(
+      `openCpu: threads must be a whole number 0 … ${MAX_WORKERS}, got ${String(threads)}; leave it out for one for each core`,
+    )
   }
   const routines = routineBytes(relaxed, shared)
   if (shared) return new CpuEngine({ threads, relaxed, shared, limitBytes, routines, openPool: WorkerPool.open })

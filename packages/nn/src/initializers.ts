@@ -1,11 +1,13 @@
 /** First values of parameters. Fans are counted as in a linear or convolution weight: shape[0] outputs, the rest inputs. */
-import { ArgumentError, type DType, type Tensor, cast, full, random } from '@tarazed/tensor'
+import { ArgumentError, type DType, type Tensor, cast, checkOptions, full, random } from '@tarazed/tensor'
+import { requireNumber } from './check.js'
 
 /** Draws a parameter of a shape. Values are drawn in f32 and rounded to `dtype`. */
 export type Initializer = (key: Tensor, shape: readonly number[], dtype?: DType) => Tensor
 
 /** The same value everywhere; the key is not used. */
 export function constant(value: number): Initializer {
+  requireNumber('initializers.constant', 'value', value, -Infinity)
   return (_key, shape, dtype = 'f32') => full(shape, value, { dtype })
 }
 
@@ -20,17 +22,23 @@ export function ones(): Initializer {
 }
 
 /** Mean 0, the given standard deviation. */
-export function normal({ std }: { readonly std: number }): Initializer {
+export function normal(options: { readonly std: number }): Initializer {
+  const { std } = checkOptions('initializers.normal', options, ['std'], ['std'])
+  requireNumber('initializers.normal', 'std', std, 0)
   return (key, shape, dtype = 'f32') => cast(random.normal(key, shape).mul(std), dtype)
 }
 
 /** A normal distribution of scale `std` cut at ±2·std (so its deviation is 0.88·std). */
-export function truncatedNormal({ std }: { readonly std: number }): Initializer {
+export function truncatedNormal(options: { readonly std: number }): Initializer {
+  const { std } = checkOptions('initializers.truncatedNormal', options, ['std'], ['std'])
+  requireNumber('initializers.truncatedNormal', 'std', std, 0)
   return (key, shape, dtype = 'f32') => cast(random.truncatedNormal(key, -2, 2, shape).mul(std), dtype)
 }
 
 /** Uniform in [-bound, bound). */
-export function uniform({ bound }: { readonly bound: number }): Initializer {
+export function uniform(options: { readonly bound: number }): Initializer {
+  const { bound } = checkOptions('initializers.uniform', options, ['bound'], ['bound'])
+  requireNumber('initializers.uniform', 'bound', bound, 0)
   return (key, shape, dtype = 'f32') => cast(random.uniform(key, shape, { min: -bound, max: bound }), dtype)
 }
 
@@ -72,7 +80,9 @@ function byFans<Options>(
 }
 
 function fansOf(shape: readonly number[]): Fans {
-  if (shape.length < 2 || shape.includes(0))
-    throw new ArgumentError(`initializer: fans need a shape of at least two axes without 0, got [${shape.join(', ')}]`)
+  if (!Array.isArray(shape) || shape.length < 2 || shape.includes(0))
+    throw new ArgumentError(
+      `initializer: fans need a shape of at least two axes without 0, got ${Array.isArray(shape) ? `[${shape.join(', ')}]` : typeof shape}; write initializer(key, [outputs, inputs])`,
+    )
   return { fanOut: shape[0], fanIn: shape.slice(1).reduce((product, extent) => product * extent, 1) }
 }

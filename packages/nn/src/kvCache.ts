@@ -1,5 +1,16 @@
 /** Keys and values of tokens already seen, in buffers of a fixed size. */
-import { ArgumentError, type DType, type Tensor, cast, minimum, rem, updateSlice, zeros } from '@tarazed/tensor'
+import {
+  ArgumentError,
+  type DType,
+  Tensor,
+  cast,
+  checkOptions,
+  minimum,
+  rem,
+  updateSlice,
+  zeros,
+} from '@tarazed/tensor'
+import { requireSizes, requireTensor, shown } from './check.js'
 
 /**
  * One layer's cache. Position p lies at row p mod capacity, so the newest `capacity` tokens are kept. Keys are stored after
@@ -21,8 +32,13 @@ export interface KvCacheOptions {
   readonly dtype?: DType
 }
 
-/** An empty cache. */
-export function kvCache({ batch, kvHeads, headDim, capacity, dtype = 'f32' }: KvCacheOptions): KvCache {
+const SIZES = ['batch', 'kvHeads', 'headDim', 'capacity'] as const
+const OPTIONS = [...SIZES, 'dtype'] as const
+
+/** An empty cache. @throws ArgumentError for sizes that are no whole numbers of at least 1 */
+export function kvCache(options: KvCacheOptions): KvCache {
+  const { batch, kvHeads, headDim, capacity, dtype = 'f32' } = checkOptions('kvCache', options, OPTIONS, SIZES)
+  requireSizes('kvCache', { batch, kvHeads, headDim, capacity })
   const shape = [batch, kvHeads, capacity, headDim]
   return { k: zeros(shape, { dtype }), v: zeros(shape, { dtype }) }
 }
@@ -34,6 +50,12 @@ export interface CachedKeys {
   readonly length: Tensor
 }
 
+function requireCacheTensors(op: string, cache: KvCache, tensors: Readonly<Record<string, Tensor>>): void {
+  if (typeof cache !== 'object' || cache === null || !(cache.k instanceof Tensor && cache.v instanceof Tensor))
+    throw new ArgumentError(`${op}: the cache is what kvCache(…) gives, got ${shown(cache)}; make one with it`)
+  for (const name in tensors) requireTensor(op, name, tensors[name], "wrap a number in scalar(…, { dtype: 'i32' })")
+}
+
 /**
  * The cache with one more token.
  *
@@ -42,6 +64,7 @@ export interface CachedKeys {
  * @throws ArgumentError for more than one token
  */
 export function appendToken(cache: KvCache, k: Tensor, v: Tensor, position: Tensor): CachedKeys {
+  requireCacheTensors('appendToken', cache, { k, v, position })
   if (k.shape[2] !== 1)
     throw new ArgumentError(
       `appendToken: takes one token at a time, got k [${k.shape.join(', ')}]; axis 2 counts tokens`,
@@ -64,6 +87,7 @@ export function appendToken(cache: KvCache, k: Tensor, v: Tensor, position: Tens
  * @throws ArgumentError when T is 0 or more than the capacity
  */
 export function appendTokens(cache: KvCache, k: Tensor, v: Tensor, start: Tensor): CachedKeys {
+  requireCacheTensors('appendTokens', cache, { k, v, start })
   const [tokens, capacity] = [k.shape[2], cache.k.shape[2]]
   if (!(tokens >= 1 && tokens <= capacity))
     throw new ArgumentError(

@@ -1,5 +1,6 @@
 /** A module, or any tree, as a flat record of named tensors, and back. */
-import { ArgumentError, DTypeError, ShapeError, type Tensor, flattenTree } from '@tarazed/tensor'
+import { ArgumentError, DTypeError, ShapeError, Tensor, flattenTree } from '@tarazed/tensor'
+import { requireTensor, shown } from './check.js'
 import { parameterName } from './parameterNames.js'
 
 /** Every tensor of a tree by its name, in the order of the fields: `{ 'layers.0.proj.weight': Tensor, … }`. */
@@ -15,6 +16,10 @@ export function parameters(tree: unknown): Record<string, Tensor> {
  * @throws ArgumentError when names are missing or unknown, ShapeError and DTypeError when a tensor does not fit
  */
 export function withParameters<T>(tree: T, record: Readonly<Record<string, Tensor>>): T {
+  if (typeof record !== 'object' || record === null || record instanceof Tensor)
+    throw new ArgumentError(
+      `withParameters: the parameters are a record of tensors by name, got ${shown(record)}; give what parameters(module) returns`,
+    )
   const { leaves, def } = flattenTree(tree)
   const names = def.paths.map(parameterName)
   checkNames(names, record)
@@ -31,15 +36,20 @@ function checkNames(names: readonly string[], record: Readonly<Record<string, Te
   const missing = names.filter((name) => record[name] === undefined)
   const unknown = Object.keys(record).filter((name) => !known.has(name))
   if (missing.length > 0)
-    throw new ArgumentError(`withParameters: every parameter needs a value, got none for ${listed(missing)}`)
+    throw new ArgumentError(
+      `withParameters: every parameter needs a value, got none for ${listed(missing)}; give all of parameters(module)`,
+    )
   if (unknown.length > 0)
-    throw new ArgumentError(`withParameters: the module has no ${listed(unknown)}; its parameters are ${listed(names)}`)
+    throw new ArgumentError(
+      `withParameters: the module has no ${listed(unknown)}; its parameters are ${listed(names)}; rename or drop it`,
+    )
 }
 
 function fitting(name: string, old: Tensor, value: Tensor): Tensor {
+  requireTensor('withParameters', name, value)
   if (value.shape.length !== old.shape.length || value.shape.some((extent, k) => extent !== old.shape[k]))
     throw new ShapeError(
-      `withParameters: ${name} is [${old.shape.join(', ')}] in the module, got [${value.shape.join(', ')}]`,
+      `withParameters: ${name} is [${old.shape.join(', ')}] in the module, got [${value.shape.join(', ')}]; reshape it, or make the module with its sizes`,
     )
   if (value.dtype !== old.dtype)
     throw new DTypeError(`withParameters: ${name} is ${old.dtype} in the module, got ${value.dtype}; cast it first`)

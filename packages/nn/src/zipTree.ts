@@ -10,7 +10,7 @@ export function zipTree<T>(who: string, a: T, b: T, f: (a: Tensor, b: Tensor) =>
   const [left, right] = [flattenTree(a), flattenTree(b)]
   if (left.def.key !== right.def.key)
     throw new ArgumentError(
-      `${who}: the trees have one structure, got tensors at ${left.def.paths.join(', ')} and at ${right.def.paths.join(', ')}`,
+      `${who}: the trees have one structure, got tensors at ${left.def.paths.join(', ')} and at ${right.def.paths.join(', ')}; give two trees of the same parameters`,
     )
   return left.def.build(left.leaves.map((leaf, k) => f(leaf, right.leaves[k]))) as T
 }

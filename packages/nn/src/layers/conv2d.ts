@@ -1,4 +1,5 @@
-import { ArgumentError, type DType, type Tensor, conv2d, zeros } from '@tarazed/tensor'
+import { ArgumentError, type DType, type Tensor, checkOptions, conv2d, zeros } from '@tarazed/tensor'
+import { requireCount, requireFunction, requireSizes, requireWeights, shown } from '../check.js'
 import { type Initializer, lecunNormal } from '../initializers.js'
 import { Module } from '../module.js'
 
@@ -23,6 +24,9 @@ export interface Conv2dOptions {
   readonly dtype?: DType
 }
 
+const NEEDED = ['inChannels', 'outChannels', 'kernel', 'key'] as const
+const OPTIONS = [...NEEDED, 'stride', 'padding', 'dilation', 'groups', 'bias', 'weightInit', 'dtype'] as const
+
 /** Cross-correlation over height and width. */
 export class Conv2d extends Module {
   /** @param weight [outChannels, inChannels/groups, kh, kw]; @param bias [outChannels] or null */
@@ -35,29 +39,40 @@ export class Conv2d extends Module {
     readonly groups: number,
   ) {
     super()
+    requireWeights('Conv2d', weight, bias)
   }
 
   /** The bias starts at zero. */
-  static init({
-    inChannels,
-    outChannels,
-    kernel,
-    stride = 1,
-    padding = 0,
-    dilation = 1,
-    groups = 1,
-    bias = true,
-    key,
-    weightInit = lecunNormal(),
-    dtype = 'f32',
-  }: Conv2dOptions): Conv2d {
+  static init(options: Conv2dOptions): Conv2d {
+    const {
+      inChannels,
+      outChannels,
+      kernel,
+      stride = 1,
+      padding = 0,
+      dilation = 1,
+      groups = 1,
+      bias = true,
+      key,
+      weightInit = lecunNormal(),
+      dtype = 'f32',
+    } = checkOptions('Conv2d.init', options, OPTIONS, NEEDED)
+    requireSizes('Conv2d.init', { inChannels, outChannels, groups })
+    requireFunction('Conv2d.init', 'weightInit', weightInit)
     if (inChannels % groups !== 0 || outChannels % groups !== 0)
       throw new ArgumentError(
-        `Conv2d: groups divides both channel counts, got ${groups} for ${inChannels} and ${outChannels}`,
+        `Conv2d.init: groups divides both channel counts, got ${groups} for ${inChannels} and ${outChannels}; choose a divisor`,
       )
-    const weight = weightInit(key, [outChannels, inChannels / groups, ...pair(kernel)], dtype)
+    const weight = weightInit(key, [outChannels, inChannels / groups, ...pair('kernel', kernel, 1)], dtype)
     const shift = bias ? zeros([outChannels], { dtype }) : null
-    return new Conv2d(weight, shift, pair(stride), pair(padding), pair(dilation), groups)
+    return new Conv2d(
+      weight,
+      shift,
+      pair('stride', stride, 1),
+      pair('padding', padding, 0),
+      pair('dilation', dilation, 1),
+      groups,
+    )
   }
 
   /**
@@ -70,6 +85,12 @@ export class Conv2d extends Module {
   }
 }
 
-function pair(value: Pair): readonly [number, number] {
-  return typeof value === 'number' ? [value, value] : value
+function pair(name: string, value: Pair, least: number): readonly [number, number] {
+  const both = typeof value === 'number' ? ([value, value] as const) : value
+  if (!Array.isArray(both) || both.length !== 2)
+    throw new ArgumentError(
+      `Conv2d.init: ${name} is a number or [height, width], got ${shown(value)}; write it as in [3, 3]`,
+    )
+  for (const side of both) requireCount('Conv2d.init', name, side, least)
+  return both as readonly [number, number]
 }

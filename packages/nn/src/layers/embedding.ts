@@ -1,4 +1,5 @@
-import { type DType, type Tensor, embedding, matmul } from '@tarazed/tensor'
+import { type DType, type Tensor, checkOptions, embedding, matmul } from '@tarazed/tensor'
+import { requireFunction, requireSizes, requireWeights } from '../check.js'
 import { type Initializer, normal } from '../initializers.js'
 import { Module } from '../module.js'
 
@@ -14,20 +15,27 @@ export interface EmbeddingOptions {
   readonly dtype?: DType
 }
 
+const NEEDED = ['numEmbeddings', 'features', 'key'] as const
+const OPTIONS = [...NEEDED, 'weightInit', 'dtype'] as const
+
 /** A table of vectors. */
 export class Embedding extends Module {
   /** @param weight [numEmbeddings, features] */
   constructor(readonly weight: Tensor) {
     super()
+    requireWeights('Embedding', weight)
   }
 
-  static init({
-    numEmbeddings,
-    features,
-    key,
-    weightInit = normal({ std: 1 }),
-    dtype = 'f32',
-  }: EmbeddingOptions): Embedding {
+  static init(options: EmbeddingOptions): Embedding {
+    const {
+      numEmbeddings,
+      features,
+      key,
+      weightInit = normal({ std: 1 }),
+      dtype = 'f32',
+    } = checkOptions('Embedding.init', options, OPTIONS, NEEDED)
+    requireSizes('Embedding.init', { numEmbeddings, features })
+    requireFunction('Embedding.init', 'weightInit', weightInit)
     return new Embedding(weightInit(key, [numEmbeddings, features], dtype))
   }
 

@@ -1,4 +1,5 @@
-import { type DType, ShapeError, type Tensor, matmul, zeros } from '@tarazed/tensor'
+import { type DType, ShapeError, type Tensor, checkOptions, matmul, zeros } from '@tarazed/tensor'
+import { requireFunction, requireSizes, requireTensor, requireWeights } from '../check.js'
 import { type Initializer, lecunNormal } from '../initializers.js'
 import { Module } from '../module.js'
 
@@ -12,6 +13,9 @@ export interface LinearOptions {
   readonly dtype?: DType
 }
 
+const NEEDED = ['inFeatures', 'outFeatures', 'key'] as const
+const OPTIONS = [...NEEDED, 'bias', 'weightInit', 'dtype'] as const
+
 /** y = x Wᵀ + b */
 export class Linear extends Module {
   /** @param weight [outFeatures, inFeatures]; @param bias [outFeatures] or null */
@@ -20,17 +24,21 @@ export class Linear extends Module {
     readonly bias: Tensor | null,
   ) {
     super()
+    requireWeights('Linear', weight, bias)
   }
 
   /** The bias starts at zero. */
-  static init({
-    inFeatures,
-    outFeatures,
-    bias = true,
-    key,
-    weightInit = lecunNormal(),
-    dtype = 'f32',
-  }: LinearOptions): Linear {
+  static init(options: LinearOptions): Linear {
+    const {
+      inFeatures,
+      outFeatures,
+      bias = true,
+      key,
+      weightInit = lecunNormal(),
+      dtype = 'f32',
+    } = checkOptions('Linear.init', options, OPTIONS, NEEDED)
+    requireSizes('Linear.init', { inFeatures, outFeatures })
+    requireFunction('Linear.init', 'weightInit', weightInit)
     return new Linear(weightInit(key, [outFeatures, inFeatures], dtype), bias ? zeros([outFeatures], { dtype }) : null)
   }
 
@@ -39,10 +47,11 @@ export class Linear extends Module {
    * @returns [..., outFeatures]
    */
   forward(x: Tensor): Tensor {
+    requireTensor('Linear', 'x', x)
     const inFeatures = this.weight.shape[1]
     if (x.shape.at(-1) !== inFeatures)
       throw new ShapeError(
-        `Linear: the last axis of x has ${inFeatures} features, got [${x.shape.join(', ')}] for weight [${this.weight.shape.join(', ')}]`,
+        `Linear: the last axis of x has ${inFeatures} features, got [${x.shape.join(', ')}] for weight [${this.weight.shape.join(', ')}]; reshape x or make the layer with its size`,
       )
     const y = matmul(x, this.weight.transpose())
     return this.bias === null ? y : y.add(this.bias)

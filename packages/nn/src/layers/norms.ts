@@ -1,4 +1,15 @@
-import { type DType, type Tensor, groupNorm, layerNorm, ones, rmsNorm, zeros } from '@tarazed/tensor'
+import {
+  ArgumentError,
+  type DType,
+  type Tensor,
+  checkOptions,
+  groupNorm,
+  layerNorm,
+  ones,
+  rmsNorm,
+  zeros,
+} from '@tarazed/tensor'
+import { requireNumber, requireSizes, requireWeights } from '../check.js'
 import { Module } from '../module.js'
 
 /** What `LayerNorm.init` and `RMSNorm.init` take: the size of the last axis. Defaults: eps 1e-5, f32. */
@@ -7,6 +18,10 @@ export interface NormOptions {
   readonly eps?: number
   readonly dtype?: DType
 }
+
+const NEEDED = ['features'] as const
+const NORM = ['features', 'eps', 'dtype'] as const
+const GROUPS = ['groups', 'channels'] as const
 
 /** (x - mean)/√(variance + eps) · weight + bias over the last axis; biased variance. */
 export class LayerNorm extends Module {
@@ -17,9 +32,14 @@ export class LayerNorm extends Module {
     readonly eps: number,
   ) {
     super()
+    requireWeights('LayerNorm', weight, bias)
   }
 
-  static init({ features, eps = 1e-5, bias = true, dtype = 'f32' }: NormOptions & { readonly bias?: boolean }) {
+  static init(options: NormOptions & { readonly bias?: boolean }): LayerNorm {
+    const op = 'LayerNorm.init'
+    const { features, eps = 1e-5, bias = true, dtype = 'f32' } = checkOptions(op, options, [...NORM, 'bias'], NEEDED)
+    requireSizes(op, { features })
+    requireNumber(op, 'eps', eps, 0)
     return new LayerNorm(ones([features], { dtype }), bias ? zeros([features], { dtype }) : null, eps)
   }
 
@@ -37,9 +57,13 @@ export class RMSNorm extends Module {
     readonly eps: number,
   ) {
     super()
+    requireWeights('RMSNorm', weight)
   }
 
-  static init({ features, eps = 1e-5, dtype = 'f32' }: NormOptions): RMSNorm {
+  static init(options: NormOptions): RMSNorm {
+    const { features, eps = 1e-5, dtype = 'f32' } = checkOptions('RMSNorm.init', options, NORM, NEEDED)
+    requireSizes('RMSNorm.init', { features })
+    requireNumber('RMSNorm.init', 'eps', eps, 0)
     return new RMSNorm(ones([features], { dtype }), eps)
   }
 
@@ -67,9 +91,21 @@ export class GroupNorm extends Module {
     readonly eps: number,
   ) {
     super()
+    requireWeights('GroupNorm', weight, bias)
   }
 
-  static init({ groups, channels, eps = 1e-5, dtype = 'f32' }: GroupNormOptions): GroupNorm {
+  static init(options: GroupNormOptions): GroupNorm {
+    const op = 'GroupNorm.init'
+    const {
+      groups,
+      channels,
+      eps = 1e-5,
+      dtype = 'f32',
+    } = checkOptions(op, options, [...GROUPS, 'eps', 'dtype'], GROUPS)
+    requireSizes(op, { groups, channels })
+    requireNumber(op, 'eps', eps, 0)
+    if (channels % groups !== 0)
+      throw new ArgumentError(`${op}: groups divides channels, got ${groups} and ${channels}; choose a divisor`)
     return new GroupNorm(ones([channels], { dtype }), zeros([channels], { dtype }), groups, eps)
   }
 

@@ -1,13 +1,16 @@
 import {
   ArgumentError,
   type DType,
+  ShapeError,
   type Tensor,
   arange,
+  checkOptions,
   random,
   rope,
   scaledDotProductAttention,
   unstack,
 } from '@tarazed/tensor'
+import { requireLayers, requireNumber, requireSizes, requireTensor, shown } from '../check.js'
 import type { Initializer } from '../initializers.js'
 import { type KvCache, appendToken } from '../kvCache.js'
 import { Module } from '../module.js'
@@ -31,6 +34,9 @@ export interface SelfAttentionOptions {
   readonly dtype?: DType
 }
 
+const NEEDED = ['features', 'heads', 'key'] as const
+const OPTIONS = [...NEEDED, 'kvHeads', 'headDim', 'ropeBase', 'bias', 'weightInit', 'dtype'] as const
+
 /** Causal self-attention with grouped key/value heads and rotary positions. Axes: B batch, T time, H heads, G kv heads, D head size. */
 export class SelfAttention extends Module {
   constructor(
@@ -43,22 +49,26 @@ export class SelfAttention extends Module {
     readonly ropeBase: number | null,
   ) {
     super()
+    requireLayers('SelfAttention', [q_proj, k_proj, v_proj, o_proj])
   }
 
-  static init({
-    features,
-    heads,
-    kvHeads = heads,
-    headDim = features / heads,
-    ropeBase = 10000,
-    bias = false,
-    key,
-    weightInit,
-    dtype,
-  }: SelfAttentionOptions): SelfAttention {
-    if (!Number.isInteger(headDim) || heads % kvHeads !== 0)
+  static init(options: SelfAttentionOptions): SelfAttention {
+    const {
+      features,
+      heads,
+      kvHeads = heads,
+      headDim = features / heads,
+      ropeBase = 10000,
+      bias = false,
+      key,
+      weightInit,
+      dtype,
+    } = checkOptions('SelfAttention.init', options, OPTIONS, NEEDED)
+    requireSizes('SelfAttention.init', { features, heads, kvHeads })
+    if (ropeBase !== null) requireNumber('SelfAttention.init', 'ropeBase', ropeBase, 0)
+    if (!Number.isInteger(headDim) || headDim < 1 || heads % kvHeads !== 0)
       throw new ArgumentError(
-        `SelfAttention: heads divides features and kvHeads divides heads, got ${features} features, ${heads} heads, ${kvHeads} kvHeads`,
+        `SelfAttention.init: heads divides features and kvHeads divides heads, got ${features} features, ${heads} heads, ${kvHeads} kvHeads; choose divisors, or give headDim`,
       )
     const [q, k, v, o] = unstack(random.split(key, 4))
     const linear = (inFeatures: number, outFeatures: number, key: Tensor) =>
@@ -81,10 +91,12 @@ export class SelfAttention extends Module {
    * @param options positions i32 [T] or [B, T], default 0 … T-1; mask bool or float, broadcast to [B, H, T, T]
    * @returns [B, T, features]
    */
-  forward(
-    x: Tensor,
-    { positions = arange(x.shape[1]), mask }: { readonly positions?: Tensor; readonly mask?: Tensor } = {},
-  ): Tensor {
+  forward(x: Tensor, options: { readonly positions?: Tensor; readonly mask?: Tensor } = {}): Tensor {
+    requireInput(x)
+    const { positions = arange(x.shape[1]), mask } = checkOptions('SelfAttention.forward', options, [
+      'mask',
+      'positions',
+    ])
     const { q, k, v } = this.project(x, positions)
     return this.merge(scaledDotProductAttention(q, k, v, { causal: 'topLeft', mask }))
   }
@@ -97,6 +109,8 @@ export class SelfAttention extends Module {
    * @returns out [B, 1, features] and the cache with the token
    */
   forwardCached(x: Tensor, cache: KvCache, position: Tensor): { out: Tensor; cache: KvCache } {
+    requireInput(x)
+    requireTensor('SelfAttention', 'the position', position, "write scalar(seen, { dtype: 'i32' })")
     const { q, k, v } = this.project(x, position.reshape([1]))
     const seen = appendToken(cache, k, v, position)
     const out = scaledDotProductAttention(q, seen.cache.k, seen.cache.v, { length: seen.length })
@@ -119,6 +133,11 @@ export class SelfAttention extends Module {
     const [B, H, T, D] = heads.shape
     return this.o_proj.forward(heads.swapAxes(1, 2).reshape([B, T, H * D]))
   }
+}
+
+function requireInput(x: Tensor): void {
+  requireTensor('SelfAttention', 'x', x)
+  if (x.rank !== 3) throw new ShapeError(`SelfAttention: x is [batch, time, features], got ${shown(x)}; reshape it`)
 }
 
 /** [B, T, H·D] -> [B, T, H, D] */

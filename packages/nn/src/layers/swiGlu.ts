@@ -1,4 +1,5 @@
-import { type DType, type Tensor, random, swiglu, unstack } from '@tarazed/tensor'
+import { type DType, type Tensor, checkOptions, random, swiglu, unstack } from '@tarazed/tensor'
+import { requireLayers, requireSizes } from '../check.js'
 import type { Initializer } from '../initializers.js'
 import { Module } from '../module.js'
 import { Linear } from './linear.js'
@@ -15,6 +16,9 @@ export interface SwiGLUOptions {
   readonly dtype?: DType
 }
 
+const NEEDED = ['features', 'hidden', 'key'] as const
+const OPTIONS = [...NEEDED, 'bias', 'weightInit', 'dtype'] as const
+
 /** The gated feed-forward layer of LLaMA: down(silu(gate(x)) · up(x)) (arXiv 2002.05202). */
 export class SwiGLU extends Module {
   constructor(
@@ -23,9 +27,19 @@ export class SwiGLU extends Module {
     readonly down_proj: Linear,
   ) {
     super()
+    requireLayers('SwiGLU', [gate_proj, up_proj, down_proj])
   }
 
-  static init({ features, hidden, bias = false, key, weightInit, dtype }: SwiGLUOptions): SwiGLU {
+  static init(options: SwiGLUOptions): SwiGLU {
+    const {
+      features,
+      hidden,
+      bias = false,
+      key,
+      weightInit,
+      dtype,
+    } = checkOptions('SwiGLU.init', options, OPTIONS, NEEDED)
+    requireSizes('SwiGLU.init', { features, hidden })
     const [gateKey, upKey, downKey] = unstack(random.split(key, 3))
     const common = { bias, weightInit, dtype }
     return new SwiGLU(

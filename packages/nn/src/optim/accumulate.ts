@@ -10,6 +10,7 @@ import {
   valueAndGrad,
   zeros,
 } from '@tarazed/tensor'
+import { requireFunction } from '../check.js'
 import { zipTree } from '../zipTree.js'
 
 /**
@@ -26,10 +27,11 @@ export function accumulateGradients<P, X>(
   params: P,
   parts: X,
 ): [loss: Tensor, grads: P] {
+  requireFunction('accumulateGradients', 'loss', loss)
   const [first] = flattenTree(parts).leaves
   if (first === undefined || first.rank === 0 || first.shape[0] === 0)
     throw new ArgumentError(
-      `accumulateGradients: parts are tensors with a leading axis of at least 1, got ${first === undefined ? 'none' : `[${first.shape.join(', ')}]`}`,
+      `accumulateGradients: parts are tensors with a leading axis of at least 1, got ${first === undefined ? 'none' : `[${first.shape.join(', ')}]`}; stack the parts of the batch`,
     )
   const nothing = { loss: scalar(0), grads: mapTree(params, (leaf) => zeros(leaf.shape)) }
   const [total] = scan(

@@ -1,12 +1,15 @@
 /** Adafactor: second moments of a matrix as the outer product of their row and column means. */
-import { type Tensor, matmul } from '@tarazed/tensor'
+import { type Tensor, checkOptions, matmul } from '@tarazed/tensor'
+import { requireNumber, requirePair } from '../check.js'
 import { shrinkage, shrunk } from './decay.js'
 import {
+  COMMON_OPTIONS,
   type CommonOptions,
   type NamedTensors,
   type OneParameter,
   type Optimizer,
   type UpdateClock,
+  checkCommon,
   optimizerFrom,
 } from './optimizer.js'
 
@@ -24,14 +27,19 @@ export interface AdafactorOptions extends CommonOptions {
  * Adafactor (arXiv 1804.04235) as torch.optim.Adafactor: relative step max(eps₂, rms(p)) · min(lr, 1/√t).
  * A matrix of R × C keeps R + C numbers.
  */
-export function adafactor({
-  lr = 1e-2,
-  eps = [1e-15, 1e-3],
-  beta2Decay = -0.8,
-  d = 1,
-  weightDecay = 0,
-  decayFor,
-}: AdafactorOptions = {}): Optimizer {
+export function adafactor(options: AdafactorOptions = {}): Optimizer {
+  const {
+    lr = 1e-2,
+    eps = [1e-15, 1e-3],
+    beta2Decay = -0.8,
+    d = 1,
+    weightDecay = 0,
+    decayFor,
+  } = checkOptions('adafactor', options, [...COMMON_OPTIONS, 'eps', 'beta2Decay', 'd'])
+  checkCommon('adafactor', options)
+  requirePair('adafactor', 'eps', eps, 0)
+  requireNumber('adafactor', 'beta2Decay', beta2Decay, -Infinity)
+  requireNumber('adafactor', 'd', d, 0)
   const share = ({ t, lr }: UpdateClock) => ({
     intake: t.log().mul(beta2Decay).exp(),
     relativeStep: lr.minimum(t.rsqrt()),

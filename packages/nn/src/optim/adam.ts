@@ -1,7 +1,16 @@
 /** Adam and AdamW. */
-import type { Tensor } from '@tarazed/tensor'
+import { type Tensor, checkOptions } from '@tarazed/tensor'
+import { requireNumber, requirePair } from '../check.js'
 import { decayed, shrinkage, shrunk } from './decay.js'
-import { type CommonOptions, type OneParameter, type Optimizer, type UpdateClock, optimizerFrom } from './optimizer.js'
+import {
+  COMMON_OPTIONS,
+  type CommonOptions,
+  type OneParameter,
+  type Optimizer,
+  type UpdateClock,
+  checkCommon,
+  optimizerFrom,
+} from './optimizer.js'
 
 /**
  * Options of `adam` and `adamw`. Defaults: lr 1e-3, betas [0.9, 0.999], eps 1e-8, no amsgrad; weight decay 0 in `adam`,
@@ -20,24 +29,31 @@ export interface AdamOptions extends CommonOptions {
  *
  * m ← β₁m + (1-β₁)g;  v ← β₂v + (1-β₂)g²;  p ← p - lr · m/(1-β₁ᵗ) / (√(v/(1-β₂ᵗ)) + eps)
  */
-export function adam({ weightDecay = 0, ...options }: AdamOptions = {}): Optimizer {
-  return adamLike('adam', { ...options, weightDecay }, 'coupled')
+export function adam(options: AdamOptions = {}): Optimizer {
+  return adamLike('adam', options, 0, 'coupled')
 }
 
 /** AdamW (arXiv 1711.05101): Adam whose decay is a factor 1 - lr·λ on the parameter, ahead of the step. */
-export function adamw({ weightDecay = 0.01, ...options }: AdamOptions = {}): Optimizer {
-  return adamLike('adamw', { ...options, weightDecay }, 'decoupled')
+export function adamw(options: AdamOptions = {}): Optimizer {
+  return adamLike('adamw', options, 0.01, 'decoupled')
 }
 
 /**
  * One parameter is one pointwise chain: p, m and v from p, g, m, v and the scalars of `share`, so that a compiled update
  * is one step for each parameter.
  */
-function adamLike(
-  name: string,
-  { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0, amsgrad = false, decayFor }: AdamOptions,
-  decay: 'coupled' | 'decoupled',
-): Optimizer {
+function adamLike(name: string, options: AdamOptions, usualDecay: number, decay: 'coupled' | 'decoupled'): Optimizer {
+  const {
+    lr = 1e-3,
+    betas = [0.9, 0.999],
+    eps = 1e-8,
+    weightDecay = usualDecay,
+    amsgrad = false,
+    decayFor,
+  } = checkOptions(name, options, [...COMMON_OPTIONS, 'betas', 'eps', 'amsgrad'])
+  checkCommon(name, options)
+  requirePair(name, 'betas', betas, 0, 1)
+  requireNumber(name, 'eps', eps, 0)
   const [beta1, beta2] = betas
   const share = ({ t, lr }: UpdateClock) => ({
     stepSize: lr.div(biasCorrection(beta1, t)),

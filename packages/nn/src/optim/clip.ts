@@ -1,4 +1,5 @@
 /** Limits on gradients. */
+import { requireNumber, shown } from '../check.js'
 import { ArgumentError, type Tensor, cast, flattenTree, mapTree, scalar } from '@tarazed/tensor'
 
 /** The 2-norm of all tensors of a tree together, f32 []. */
@@ -13,7 +14,10 @@ export function globalNorm(tree: unknown): Tensor {
  * @returns the gradients, and the norm before (f32 [])
  */
 export function clipByGlobalNorm<G>(grads: G, maxNorm: number): { grads: G; norm: Tensor } {
-  if (!(maxNorm > 0)) throw new ArgumentError(`clipByGlobalNorm: maxNorm is positive, got ${maxNorm}`)
+  if (typeof maxNorm !== 'number' || !(maxNorm > 0))
+    throw new ArgumentError(
+      `clipByGlobalNorm: maxNorm is positive, got ${shown(maxNorm)}; write it as in clipByGlobalNorm(grads, 1)`,
+    )
   const norm = globalNorm(grads)
   const factor = norm.add(1e-6).reciprocal().mul(maxNorm).minimum(1)
   return { grads: mapTree(grads, (grad) => grad.mul(cast(factor, grad.dtype))), norm }
@@ -21,6 +25,6 @@ export function clipByGlobalNorm<G>(grads: G, maxNorm: number): { grads: G; norm
 
 /** Cuts every element to [-limit, limit]. */
 export function clipByValue<G>(grads: G, limit: number): G {
-  if (!(limit >= 0)) throw new ArgumentError(`clipByValue: limit is at least 0, got ${limit}`)
+  requireNumber('clipByValue', 'limit', limit, 0)
   return mapTree(grads, (grad) => grad.clip({ min: -limit, max: limit }))
 }

@@ -1,5 +1,6 @@
 /** Moving averages of parameters. */
-import { type Tensor, cast, mapTree, scalar, zeros } from '@tarazed/tensor'
+import { type Tensor, cast, checkOptions, mapTree, scalar, zeros } from '@tarazed/tensor'
+import { requireNumber } from '../check.js'
 import { zipTree } from '../zipTree.js'
 
 /** Options of `ema`: the share of the old average that an update keeps, in [0, 1); no debiasing by default. */
@@ -26,7 +27,9 @@ export interface Ema {
 }
 
 /** average ← decay·average + (1 - decay)·value */
-export function ema({ decay, debias = false }: EmaOptions): Ema {
+export function ema(options: EmaOptions): Ema {
+  const { decay, debias = false } = checkOptions('ema', options, ['decay', 'debias'], ['decay'])
+  requireNumber('ema', 'decay', decay, 0, 1)
   return {
     init: (params) => ({
       step: scalar(0, { dtype: 'i32' }),

@@ -1,6 +1,16 @@
 /** Lion: the sign of an interpolated momentum. */
+import { checkOptions } from '@tarazed/tensor'
+import { requirePair } from '../check.js'
 import { shrinkage, shrunk } from './decay.js'
-import { type CommonOptions, type OneParameter, type Optimizer, type UpdateClock, optimizerFrom } from './optimizer.js'
+import {
+  COMMON_OPTIONS,
+  type CommonOptions,
+  type OneParameter,
+  type Optimizer,
+  type UpdateClock,
+  checkCommon,
+  optimizerFrom,
+} from './optimizer.js'
 
 /**
  * Options of `lion`; betas are the weights β₁ of the step and β₂ of the momentum. Defaults: lr 1e-4, betas [0.9, 0.99],
@@ -14,7 +24,15 @@ export interface LionOptions extends CommonOptions {
  * c = β₁m + (1-β₁)g;  p ← (1 - lr·λ)p - lr·sign(c);  m ← β₂m + (1-β₂)g
  * @source arXiv 2302.06675, algorithm 2
  */
-export function lion({ lr = 1e-4, betas = [0.9, 0.99], weightDecay = 0, decayFor }: LionOptions = {}): Optimizer {
+export function lion(options: LionOptions = {}): Optimizer {
+  const {
+    lr = 1e-4,
+    betas = [0.9, 0.99],
+    weightDecay = 0,
+    decayFor,
+  } = checkOptions('lion', options, [...COMMON_OPTIONS, 'betas'])
+  checkCommon('lion', options)
+  requirePair('lion', 'betas', betas, 0, 1)
   const [beta1, beta2] = betas
   const share = ({ lr }: UpdateClock) => ({ lr, shrink: shrinkage(lr, weightDecay) })
   type Shared = ReturnType<typeof share>

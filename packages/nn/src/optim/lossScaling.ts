@@ -1,5 +1,6 @@
 /** Dynamic loss scaling: keeps f16 gradients out of underflow, and skips the steps in which they overflow. */
-import { type Tensor, cast, flattenTree, mapTree, scalar, where } from '@tarazed/tensor'
+import { type Tensor, cast, checkOptions, flattenTree, mapTree, scalar, where } from '@tarazed/tensor'
+import { requireNumber, requireSizes, requireTensor } from '../check.js'
 import { zipTree } from '../zipTree.js'
 
 /**
@@ -37,6 +38,8 @@ export interface LossScaling {
   update(state: LossScalingState, foundInf: Tensor): LossScalingState
 }
 
+const OPTIONS = ['initScale', 'growthFactor', 'backoffFactor', 'growthInterval', 'hysteresis', 'minScale'] as const
+
 /**
  * An overflow multiplies the scale by backoffFactor, growthInterval good steps in a row multiply it by growthFactor.
  *
@@ -47,14 +50,20 @@ export interface LossScaling {
  * return { ...keepIf(foundInf, { params, state }, next), scaler: scaling.update(scaler, foundInf) }
  * ```
  */
-export function lossScaling({
-  initScale = 65536,
-  growthFactor = 2,
-  backoffFactor = 0.5,
-  growthInterval = 2000,
-  hysteresis = 1,
-  minScale = 0,
-}: LossScalingOptions = {}): LossScaling {
+export function lossScaling(options: LossScalingOptions = {}): LossScaling {
+  const {
+    initScale = 65536,
+    growthFactor = 2,
+    backoffFactor = 0.5,
+    growthInterval = 2000,
+    hysteresis = 1,
+    minScale = 0,
+  } = checkOptions('lossScaling', options, OPTIONS)
+  requireNumber('lossScaling', 'initScale', initScale, 0)
+  requireNumber('lossScaling', 'growthFactor', growthFactor, 1)
+  requireNumber('lossScaling', 'backoffFactor', backoffFactor, 0, 1)
+  requireNumber('lossScaling', 'minScale', minScale, 0)
+  requireSizes('lossScaling', { growthInterval, hysteresis })
   return {
     init: () => ({
       scale: scalar(initScale),
@@ -89,5 +98,6 @@ export function anyNonFinite(tree: unknown): Tensor {
 
 /** `before` where `condition` (bool []) holds, else `after`: chooses whole trees of one structure. */
 export function keepIf<T>(condition: Tensor, before: T, after: T): T {
+  requireTensor('keepIf', 'the condition', condition)
   return zipTree('keepIf', before, after, (old, next) => where(condition, old, next))
 }

@@ -1,5 +1,6 @@
 /** f32 masters of narrow parameters. */
 import { type Tensor, cast, flattenTree } from '@tarazed/tensor'
+import { requireOptimizer } from '../check.js'
 import { type NamedTensors, type Optimizer, type OptimizerState, namedLeaves } from './optimizer.js'
 
 /**
@@ -7,6 +8,7 @@ import { type NamedTensors, type Optimizer, type OptimizerState, namedLeaves } f
  * rounding. Without masters an update smaller than half a last digit of a bf16 parameter (2⁻⁹ of it) is lost.
  */
 export function withMasters(optimizer: Optimizer): Optimizer {
+  requireOptimizer('withMasters', optimizer)
   const leavesOf = (params: unknown) => namedLeaves(optimizer.name, params)
   return {
     name: optimizer.name,

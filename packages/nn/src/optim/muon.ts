@@ -1,7 +1,16 @@
 /** Muon: momentum orthogonalised by a Newton–Schulz iteration, for matrices. */
-import { ShapeError, type Tensor, matmul } from '@tarazed/tensor'
+import { ArgumentError, ShapeError, type Tensor, checkOptions, matmul } from '@tarazed/tensor'
+import { requireChoice, requireCount, requireNumber, requireTensor, shown } from '../check.js'
 import { shrinkage, shrunk } from './decay.js'
-import { type CommonOptions, type OneParameter, type Optimizer, type UpdateClock, optimizerFrom } from './optimizer.js'
+import {
+  COMMON_OPTIONS,
+  type CommonOptions,
+  type OneParameter,
+  type Optimizer,
+  type UpdateClock,
+  checkCommon,
+  optimizerFrom,
+} from './optimizer.js'
 
 /** Options of `newtonSchulz`. Defaults: 5 steps, coefficients 3.4445, -4.775, 2.0315, eps 1e-7. */
 export interface NewtonSchulzOptions {
@@ -22,11 +31,16 @@ const COEFFICIENTS = [3.4445, -4.775, 2.0315] as const
  * @throws ShapeError when it is no matrix
  * @source https://kellerjordan.github.io/posts/muon/
  */
-export function newtonSchulz(
-  matrix: Tensor,
-  { steps = 5, coefficients = COEFFICIENTS, eps = 1e-7 }: NewtonSchulzOptions = {},
-): Tensor {
-  if (matrix.rank !== 2) throw new ShapeError(`newtonSchulz: takes a matrix, got [${matrix.shape.join(', ')}]`)
+export function newtonSchulz(matrix: Tensor, options: NewtonSchulzOptions = {}): Tensor {
+  requireTensor('newtonSchulz', 'the matrix', matrix)
+  const {
+    steps = 5,
+    coefficients = COEFFICIENTS,
+    eps = 1e-7,
+  } = checkOptions('newtonSchulz', options, ['steps', 'coefficients', 'eps'])
+  checkIteration('newtonSchulz', steps, coefficients, eps)
+  if (matrix.rank !== 2)
+    throw new ShapeError(`newtonSchulz: takes a matrix, got [${matrix.shape.join(', ')}]; reshape it`)
   const [a, b, c] = coefficients
   const tall = matrix.shape[0] > matrix.shape[1]
   const wide = tall ? matrix.transpose() : matrix // [r, c], r ≤ c: the Gram matrix is the smaller one
@@ -53,23 +67,30 @@ export interface MuonOptions extends CommonOptions {
   readonly adjustLr?: 'original' | 'matchRmsAdamw'
 }
 
+const OPTIONS = [...COMMON_OPTIONS, 'momentum', 'nesterov', 'nsSteps', 'nsCoefficients', 'eps', 'adjustLr'] as const
+
 /**
  * b ← μb + (1-μ)g;  u = (1-μ)g + μb with nesterov, else b;  p ← (1 - lr·λ)p - lr·s·orthogonal(u), s of `adjustLr`.
  * As torch.optim.Muon, but iterated in f32. Embeddings, norms and biases want another optimiser: see `partitioned`.
  *
  * @throws ShapeError for a parameter that is no matrix
  */
-export function muon({
-  lr = 1e-3,
-  momentum = 0.95,
-  nesterov = true,
-  weightDecay = 0.1,
-  nsSteps = 5,
-  nsCoefficients = COEFFICIENTS,
-  eps = 1e-7,
-  adjustLr = 'original',
-  decayFor,
-}: MuonOptions = {}): Optimizer {
+export function muon(options: MuonOptions = {}): Optimizer {
+  const {
+    lr = 1e-3,
+    momentum = 0.95,
+    nesterov = true,
+    weightDecay = 0.1,
+    nsSteps = 5,
+    nsCoefficients = COEFFICIENTS,
+    eps = 1e-7,
+    adjustLr = 'original',
+    decayFor,
+  } = checkOptions('muon', options, OPTIONS)
+  checkCommon('muon', options)
+  requireNumber('muon', 'momentum', momentum, 0, 1)
+  checkIteration('muon', nsSteps, nsCoefficients, eps)
+  requireChoice('muon', 'adjustLr', adjustLr, ['original', 'matchRmsAdamw'])
   const share = ({ lr }: UpdateClock) => ({ lr, shrink: shrinkage(lr, weightDecay) })
   type Shared = ReturnType<typeof share>
 
@@ -95,6 +116,16 @@ export function muon({
     share,
     apply,
   })
+}
+
+function checkIteration(op: string, steps: number, coefficients: readonly number[], eps: number): void {
+  requireCount(op, 'the number of steps', steps, 0)
+  requireNumber(op, 'eps', eps, 0)
+  if (!Array.isArray(coefficients) || coefficients.length !== 3)
+    throw new ArgumentError(
+      `${op}: the coefficients are three numbers, got ${shown(coefficients)}; leave them out for the usual ones`,
+    )
+  for (const one of coefficients as readonly unknown[]) requireNumber(op, 'every coefficient', one, -Infinity)
 }
 
 function rateFactor([rows, columns]: readonly number[], adjustLr: 'original' | 'matchRmsAdamw'): number {

@@ -3,7 +3,8 @@
  *
  * The files beside this one (`sgd.ts`, `adam.ts`, …) hold formulas only; walking the tree, slots, precision and checks are here.
  */
-import { ArgumentError, DTypeError, ShapeError, type Tensor, cast, flattenTree, scalar, zeros } from '@tarazed/tensor'
+import { ArgumentError, DTypeError, ShapeError, Tensor, cast, flattenTree, scalar, zeros } from '@tarazed/tensor'
+import { requireFunction, requireNumber, requireTensor, shown } from '../check.js'
 import { parameterName } from '../parameterNames.js'
 import { type Rate, rateAt } from './schedule.js'
 
@@ -36,7 +37,10 @@ export interface Optimizer {
 export type DecayFor = (name: string, parameter: Tensor) => boolean
 
 /** Decays matrices and larger tensors, leaves out biases and the weights of norms. */
-export const matricesOnly: DecayFor = (_name, parameter) => parameter.rank >= 2
+export const matricesOnly: DecayFor = (_name, parameter) => {
+  requireTensor('matricesOnly', 'the parameter', parameter, 'give it uncalled, as in { decayFor: matricesOnly }')
+  return parameter.rank >= 2
+}
 
 /** Options that every optimiser has. */
 export interface CommonOptions {
@@ -45,6 +49,23 @@ export interface CommonOptions {
   readonly weightDecay?: number
   /** Default: every parameter. */
   readonly decayFor?: DecayFor
+}
+
+/** Names of `CommonOptions`, for checks. */
+export const COMMON_OPTIONS = ['lr', 'weightDecay', 'decayFor'] as const
+
+/** @throws ArgumentError for a rate that is neither a number of at least 0, a tensor nor a schedule, and for other wrong options */
+export function checkCommon(op: string, { lr, weightDecay, decayFor }: CommonOptions): void {
+  if (lr !== undefined) requireRate(op, lr)
+  if (weightDecay !== undefined) requireNumber(op, 'weightDecay', weightDecay, 0)
+  if (decayFor !== undefined) requireFunction(op, 'decayFor', decayFor)
+}
+
+function requireRate(op: string, lr: unknown): void {
+  if (typeof lr === 'function' || lr instanceof Tensor || (typeof lr === 'number' && lr >= 0 && lr < Infinity)) return
+  throw new ArgumentError(
+    `${op}: lr is a number of at least 0, a tensor or a schedule, got ${shown(lr)}; write { lr: 1e-3 } or { lr: cosine({ … }) }`,
+  )
 }
 
 /** Values that all parameters share in one update, made once. */
@@ -86,8 +107,10 @@ export interface OneParameter {
   readonly slots: NamedTensors
 }
 
-/** Makes an optimiser of a rule. */
+/** Makes an optimiser of a rule. @throws ArgumentError for anything but a rule */
 export function optimizerFrom<Shared>(rule: ParameterRule<Shared>): Optimizer {
+  const { slotShapes, share, apply } = (rule ?? {}) as Partial<ParameterRule<Shared>>
+  for (const [name, part] of Object.entries({ slotShapes, share, apply })) requireFunction('optimizerFrom', name, part)
   return {
     name: rule.name,
     init: (params) => initialState(rule, params),
@@ -111,6 +134,7 @@ function updateAll<Shared, P>(
   grads: P,
   state: OptimizerState,
 ): { params: P; state: OptimizerState } {
+  requireState(rule.name, state)
   const parameters = namedLeaves(rule.name, params)
   const gradients = gradientsFor(rule.name, parameters, grads)
   const done = cast(state.step, 'f32')
@@ -142,19 +166,31 @@ export function namedLeaves(optimizer: string, tree: unknown): [string, Tensor][
   })
 }
 
+function requireState(optimizer: string, state: OptimizerState): void {
+  const { step, slots } = (state ?? {}) as Partial<OptimizerState>
+  if (!(step instanceof Tensor) || typeof slots !== 'object')
+    throw new ArgumentError(
+      `${optimizer}.update: the state is what init gives, got ${shown(state)}; write update(params, grads, optimizer.init(params))`,
+    )
+}
+
 function gradientsFor(optimizer: string, parameters: readonly [string, Tensor][], grads: unknown): Tensor[] {
   const byName = new Map(namedLeaves(optimizer, grads))
   const known = new Set(parameters.map(([name]) => name))
   for (const name of byName.keys())
     if (!known.has(name))
-      throw new ArgumentError(`${optimizer}.update: got a gradient for ${name}, which is none of the parameters`)
+      throw new ArgumentError(
+        `${optimizer}.update: got a gradient for ${name}, which is none of the parameters; take gradients with respect to the same tree`,
+      )
   return parameters.map(([name, parameter]) => {
     const gradient = byName.get(name)
     if (gradient === undefined)
-      throw new ArgumentError(`${optimizer}.update: every parameter needs a gradient, got none for ${name}`)
+      throw new ArgumentError(
+        `${optimizer}.update: every parameter needs a gradient, got none for ${name}; take gradients with respect to the same tree`,
+      )
     if (!sameShape(gradient.shape, parameter.shape))
       throw new ShapeError(
-        `${optimizer}.update: a gradient has the shape of its parameter, got [${gradient.shape.join(', ')}] for ${name} of [${parameter.shape.join(', ')}]`,
+        `${optimizer}.update: a gradient has the shape of its parameter, got [${gradient.shape.join(', ')}] for ${name} of [${parameter.shape.join(', ')}]; check the loss`,
       )
     return gradient
   })

@@ -1,5 +1,6 @@
 /** Different optimisers for different parameters. */
 import { ArgumentError, type Tensor, flattenTree } from '@tarazed/tensor'
+import { requireFunction, requireOptimizer, shown } from '../check.js'
 import { type NamedTensors, type Optimizer, type OptimizerState, namedLeaves } from './optimizer.js'
 
 /**
@@ -13,6 +14,12 @@ export function partitioned(
   choose: (name: string, parameter: Tensor) => string,
   optimizers: Readonly<Record<string, Optimizer>>,
 ): Optimizer {
+  requireFunction('partitioned', 'choose', choose)
+  if (typeof optimizers !== 'object' || optimizers === null || Object.keys(optimizers).length === 0)
+    throw new ArgumentError(
+      `partitioned: the optimizers are a record by name, got ${shown(optimizers)}; write { matrices: muon(), rest: adamw() }`,
+    )
+  for (const name of Object.keys(optimizers)) requireOptimizer('partitioned', optimizers[name])
   const split = (params: unknown) => chosen(choose, optimizers, params)
   return {
     name: 'partitioned',
@@ -46,7 +53,7 @@ function chosen(
     const label = choose(name, parameter)
     if (!Object.hasOwn(parts, label))
       throw new ArgumentError(
-        `partitioned: choose names one of ${Object.keys(optimizers).join(', ')}, got ${label} for ${name}`,
+        `partitioned: choose names one of ${Object.keys(optimizers).join(', ')}, got ${label} for ${name}; return one of these names`,
       )
     parts[label][name] = parameter
   }

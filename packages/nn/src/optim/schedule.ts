@@ -3,7 +3,8 @@
  *
  * A schedule is asked with the number n of updates done before the update at hand (0 in the first), or of samples.
  */
-import { ArgumentError, type Tensor, minimum, scalar, where } from '@tarazed/tensor'
+import { ArgumentError, Tensor, checkOptions, minimum, scalar, where } from '@tarazed/tensor'
+import { requireChoice, requireNumber, requireTensor, shown } from '../check.js'
 
 /** From the count so far (f32 []) to the rate (f32 []). */
 export type Schedule = (count: Tensor) => Tensor
@@ -14,6 +15,7 @@ export type Rate = number | Tensor | Schedule
 /** The rate at a count. */
 export function rateAt(rate: Rate, count: Tensor): Tensor {
   if (typeof rate === 'function') return rate(count)
+  if (typeof rate !== 'number') requireTensor('rateAt', 'the rate', rate, 'give a number, a tensor or a schedule')
   return typeof rate === 'number' ? scalar(rate) : rate
 }
 
@@ -39,19 +41,27 @@ export interface DecayOptions extends WarmupOptions {
   readonly total: number | Tensor
 }
 
+const WARMUP = ['peak', 'init', 'warmup', 'samplesPerStep'] as const
+const DECAY = [...WARMUP, 'end', 'total'] as const
+
 /** The same rate always. */
 export function constant(rate: number): Schedule {
+  requireNumber('constant', 'rate', rate, 0)
   return () => scalar(rate)
 }
 
 /** After the warm-up, a straight line from peak to end. */
-export function linear({ end = 0, total, ...warm }: DecayOptions): Schedule {
+export function linear(options: DecayOptions): Schedule {
+  const { end = 0, total, ...warm } = checkOptions('linear', options, DECAY, ['peak', 'total'])
+  requireNumber('linear', 'end', end, 0)
   checkTotal('linear', total, warm.warmup ?? 0)
   return withWarmup('linear', warm, (n, w) => between(end, warm.peak, progress(n, w, total).neg().add(1)))
 }
 
 /** After the warm-up, half a cosine from peak to end: end + (peak - end) · ½(1 + cos πr). */
-export function cosine({ end = 0, total, ...warm }: DecayOptions): Schedule {
+export function cosine(options: DecayOptions): Schedule {
+  const { end = 0, total, ...warm } = checkOptions('cosine', options, DECAY, ['peak', 'total'])
+  requireNumber('cosine', 'end', end, 0)
   checkTotal('cosine', total, warm.warmup ?? 0)
   return withWarmup('cosine', warm, (n, w) => between(end, warm.peak, halfCosine(progress(n, w, total))))
 }
@@ -65,14 +75,26 @@ export interface WsdOptions extends DecayOptions {
 }
 
 /** Warm-up, stable, decay: the peak until `total - decay`, then down to end. */
-export function wsd({ end = 0, total, decay, shape = 'linear', ...warm }: WsdOptions): Schedule {
+export function wsd(options: WsdOptions): Schedule {
+  const {
+    end = 0,
+    total,
+    decay,
+    shape = 'linear',
+    ...warm
+  } = checkOptions('wsd', options, [...DECAY, 'decay', 'shape'], ['peak', 'total', 'decay'])
+  requireNumber('wsd', 'end', end, 0)
+  requireNumber('wsd', 'decay', decay, 0)
+  requireChoice('wsd', 'shape', shape, ['linear', 'cosine', 'exponential', 'minusSqrt'])
   checkTotal('wsd', total, (warm.warmup ?? 0) + decay)
   const start = typeof total === 'number' ? total - decay : total.sub(decay)
   return withWarmup('wsd', warm, (n) => between(end, warm.peak, wayDown(progress(n, start, total), shape)))
 }
 
 /** After the warm-up, max(end, peak·√warmup/√n). */
-export function inverseSqrt({ end = 0, ...warm }: WarmupOptions & { readonly end?: number }): Schedule {
+export function inverseSqrt(options: WarmupOptions & { readonly end?: number }): Schedule {
+  const { end = 0, ...warm } = checkOptions('inverseSqrt', options, [...WARMUP, 'end'], ['peak'])
+  requireNumber('inverseSqrt', 'end', end, 0)
   return withWarmup('inverseSqrt', warm, (n, w) =>
     n
       .maximum(Math.max(w, 1))
@@ -88,9 +110,15 @@ function withWarmup(
   { peak, init = 0, warmup = 0, samplesPerStep = 1 }: WarmupOptions,
   after: (n: Tensor, warmup: number) => Tensor,
 ): Schedule {
-  if (!(warmup >= 0)) throw new ArgumentError(`${name}: warmup is a count of at least 0, got ${warmup}`)
-  if (!(samplesPerStep > 0)) throw new ArgumentError(`${name}: samplesPerStep is positive, got ${samplesPerStep}`)
+  requireNumber(name, 'peak', peak, 0)
+  requireNumber(name, 'init', init, 0)
+  requireNumber(name, 'warmup', warmup, 0)
+  if (typeof samplesPerStep !== 'number' || !(samplesPerStep > 0))
+    throw new ArgumentError(
+      `${name}: samplesPerStep is positive, got ${shown(samplesPerStep)}; give the size of a batch`,
+    )
   return (count) => {
+    requireTensor(name, 'the count', count, 'write scalar(count)')
     const n = samplesPerStep === 1 ? count : count.mul(samplesPerStep)
     if (warmup === 0) return after(n, 0)
     const rising = n.mul((peak - init) / warmup).add(init)
@@ -134,6 +162,8 @@ function wayDown(r: Tensor, shape: NonNullable<WsdOptions['shape']>): Tensor {
 }
 
 function checkTotal(name: string, total: number | Tensor, least: number): void {
-  if (typeof total === 'number' && !(total > least))
-    throw new ArgumentError(`${name}: total counts the whole run, so it is more than ${least}, got ${total}`)
+  if (!(total instanceof Tensor || (typeof total === 'number' && total > least)))
+    throw new ArgumentError(
+      `${name}: total counts the whole run, so it is more than ${least}, got ${shown(total)}; give the number of updates`,
+    )
 }

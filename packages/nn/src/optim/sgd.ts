@@ -1,13 +1,16 @@
 /** Stochastic gradient descent with momentum. */
-import { cast } from '@tarazed/tensor'
+import { cast, checkOptions } from '@tarazed/tensor'
+import { requireNumber } from '../check.js'
 import { decayed } from './decay.js'
 import {
+  COMMON_OPTIONS,
   type CommonOptions,
   type OneParameter,
   type OneUpdate,
   type Optimizer,
   type SlotShapes,
   type UpdateClock,
+  checkCommon,
   optimizerFrom,
 } from './optimizer.js'
 
@@ -26,14 +29,18 @@ export interface SgdOptions extends CommonOptions {
  * g ← g + λp;  b ← μb + (1-δ)g, b = g in the first update;  p ← p - lr·b, with nesterov p - lr·(g + μb).
  * Weight decay λ is added to the gradient, as in torch.optim.SGD.
  */
-export function sgd({
-  lr,
-  momentum = 0,
-  dampening = 0,
-  nesterov = false,
-  weightDecay = 0,
-  decayFor,
-}: SgdOptions): Optimizer {
+export function sgd(options: SgdOptions): Optimizer {
+  const {
+    lr,
+    momentum = 0,
+    dampening = 0,
+    nesterov = false,
+    weightDecay = 0,
+    decayFor,
+  } = checkOptions('sgd', options, [...COMMON_OPTIONS, 'momentum', 'dampening', 'nesterov'], ['lr'])
+  checkCommon('sgd', options)
+  requireNumber('sgd', 'momentum', momentum, 0, 1)
+  requireNumber('sgd', 'dampening', dampening, 0)
   const share = ({ t, lr }: UpdateClock) => ({
     lr,
     // 1 in the first update, 1 - dampening afterwards
