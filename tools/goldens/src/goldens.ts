@@ -31,11 +31,17 @@ async function runCommand(argv: readonly string[], print: (line: string) => void
   const found = findAreas(options.folders)
   const wanted = options.filter === null ? () => true : parseFilter(options.filter)
   const plans = found.selections.map((selection) => planSelection(selection, wanted))
+  const left = plans.reduce((count, plan) => count + plan.left.length, 0)
+  if (options.filter !== null && left > 0 && plans.every((plan) => plan.cases.length === 0)) {
+    console.error(
+      `goldens: --filter ${JSON.stringify(options.filter)} matches none of ${left} cases; it is compared with area/op/id, which --list prints`,
+    )
+    return 1
+  }
   if (options.list) return list(plans, found.problems, print)
   const machine = await openMachine(options.backend)
   try {
     const score = await runAll(plans, found.problems, machine, print)
-    const left = plans.reduce((count, plan) => count + plan.left.length, 0)
     if (options.filter !== null) print(`filter ${JSON.stringify(options.filter)} leaves out ${left} cases`)
     print(showCounts(machine.name, machine.counts()))
     if (options.json !== null) writeJson(options.json, machine.name, score, machine.counts())

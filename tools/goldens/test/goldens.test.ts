@@ -104,6 +104,18 @@ describe('npm run goldens', () => {
     expect((await run(folder)).last).toBe('1 passed, 1 failed')
   })
 
+  it('fails when the filter matches nothing', async () => {
+    const folder = writeTensorArea({ ...negTensors(0), ...negTensors(1) }, [negCase(0), negCase(1)])
+    const complaint = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+    for (const more of [[], ['--list']]) {
+      expect(await run(folder, '--filter', 'ngative', ...more)).toMatchObject({ code: 1, lines: [] })
+      expect(complaint).toHaveBeenLastCalledWith(
+        expect.stringMatching(/--filter "ngative" matches none of 2 cases; .*area\/op\/id.*--list/),
+      )
+    }
+    complaint.mockRestore()
+  })
+
   it('says how many cases a filter leaves out', async () => {
     const folder = writeTensorArea({ ...negTensors(0), ...negTensors(1) }, [negCase(0), negCase(1)])
     const outcome = await run(folder, '--filter', '!neg/1')
