@@ -75,7 +75,12 @@ export class SubwordTokenizer implements Tokenizer {
   constructor(parts: TokenizerParts) {
     const { vocabulary, added, normalizer } = parts
     this.vocabSize = vocabulary.size
-    this.specialTokens = new Map(added.filter((token) => token.special).map(({ content, id }) => [content, id]))
+    this.specialTokens = new Map(
+      added
+        .filter((token) => token.special)
+        .sort((a, b) => a.id - b.id)
+        .map(({ content, id }) => [content, id]),
+    )
     this.bos = parts.roles.bos
     this.eos = parts.roles.eos
     this.pad = parts.roles.pad

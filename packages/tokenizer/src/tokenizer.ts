@@ -53,7 +53,7 @@ export interface TokenStream {
 export interface Tokenizer {
   /** Largest id + 1. */
   readonly vocabSize: number
-  /** Ids of the special tokens by their text. */
+  /** Ids of the special tokens by their text, in the order of ids. */
   readonly specialTokens: ReadonlyMap<string, number>
   /** The token that begins a sequence, if the files name one; likewise the others. `special_tokens_map.json` wins over `tokenizer_config.json`. */
   readonly bos?: string
