@@ -8,3 +8,11 @@ export { type GgufMetadata } from './gguf/encode.js'
 export { convertCheckpoint, type Converted, type ConvertOptions } from './node/convertCheckpoint.js'
 export { type TargetDType } from './convert/dtypes.js'
 export { type TextFiles } from './convert/ggufMetadata.js'
+export { diskHubCache, hubCacheDir } from './node/diskHubCache.js'
+export {
+  listHubCache,
+  removeFromHubCache,
+  type CachedRepo,
+  type CachedRevision,
+  type RemoveFromHubCacheOptions,
+} from './node/hubCacheFiles.js'
