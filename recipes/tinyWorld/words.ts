@@ -3,13 +3,16 @@
 /** Languages of the tiny world. */
 export type Language = 'en' | 'zh'
 
+/** Both of them. */
+export const LANGUAGES: readonly Language[] = ['en', 'zh']
+
 /** One word in both languages. */
 export type Word = Readonly<Record<Language, string>>
 
-/** Somebody; names differ between the languages, so each language has its own people. */
+/** Somebody. Names differ between the languages, so each language has its own people. */
 export interface Person {
   readonly name: string
-  /** he or she, 他 or 她 */
+  /** she or he, 她 or 他 */
   readonly pronoun: string
 }
 
@@ -26,24 +29,36 @@ export const PEOPLE: Readonly<Record<Language, readonly Person[]>> = {
   zh: people(['她', '他'], '小红 小兰 小玉 小梅 小雪 小芳 小云 小燕', '小明 小刚 小强 小龙 小虎 小海 小山 小军'),
 }
 
-/** Things that can be carried. */
+/** Things that can be carried, from the smallest to the largest. */
 export const THINGS = words(
+  ['bean', '豆子'],
+  ['key', '钥匙'],
+  ['pen', '钢笔'],
+  ['bell', '铃铛'],
+  ['cup', '杯子'],
   ['ball', '球'],
   ['book', '书'],
-  ['cup', '杯子'],
-  ['hat', '帽子'],
-  ['key', '钥匙'],
-  ['bag', '书包'],
-  ['kite', '风筝'],
-  ['lamp', '灯'],
-  ['drum', '鼓'],
-  ['box', '盒子'],
-  ['coat', '外套'],
-  ['pen', '钢笔'],
   ['shoe', '鞋'],
-  ['bell', '铃铛'],
   ['doll', '娃娃'],
   ['clock', '钟'],
+  ['hat', '帽子'],
+  ['lamp', '灯'],
+  ['bag', '书包'],
+  ['coat', '外套'],
+  ['kite', '风筝'],
+  ['drum', '鼓'],
+)
+
+/** Animals, from the smallest to the largest: all larger than a bean, smaller than a house. */
+export const ANIMALS = words(
+  ['mouse', '老鼠'],
+  ['bird', '小鸟'],
+  ['duck', '鸭子'],
+  ['rabbit', '兔子'],
+  ['cat', '猫'],
+  ['fox', '狐狸'],
+  ['dog', '狗'],
+  ['horse', '马'],
 )
 
 /** Colours. */
@@ -58,7 +73,17 @@ export const COLOURS = words(
   ['pink', '粉色'],
 )
 
-/** Places that one is in. */
+/** Other qualities of things and animals. */
+export const QUALITIES = words(
+  ['old', '旧'],
+  ['new', '新'],
+  ['clean', '干净'],
+  ['soft', '柔软'],
+  ['heavy', '重'],
+  ['light', '轻'],
+)
+
+/** Places that one can be in. */
 export const PLACES = words(
   ['kitchen', '厨房'],
   ['garden', '花园'],
@@ -74,18 +99,6 @@ export const PLACES = words(
   ['tower', '塔楼'],
 )
 
-/** Animals. */
-export const ANIMALS = words(
-  ['cat', '猫'],
-  ['dog', '狗'],
-  ['bird', '鸟'],
-  ['horse', '马'],
-  ['rabbit', '兔子'],
-  ['duck', '鸭子'],
-  ['mouse', '老鼠'],
-  ['fox', '狐狸'],
-)
-
 /** Food that one counts; English in the plural. */
 export const FOODS = words(
   ['apples', '苹果'],
@@ -96,9 +109,9 @@ export const FOODS = words(
   ['plums', '李子'],
 )
 
-/** The sky. */
+/** The weather of a day. */
 export const WEATHER = words(
-  ['sunny', '晴'],
+  ['sunny', '晴朗'],
   ['rainy', '下雨'],
   ['windy', '刮风'],
   ['snowy', '下雪'],

@@ -30,7 +30,13 @@ export { type Loss, type SummedLoss } from './engine/lossOf.js'
 export { type FilledRunPlan, type RunPlan } from './engine/plan.js'
 export { type Counters, type HostTensor, type HostTensors, type RunRecord, type Snapshot } from './engine/snapshot.js'
 export { train, type Every, type TrainOptions, type TrainResult } from './engine/train.js'
-export { createTrainer, type StepReport, type Trainer, type TrainerOptions } from './engine/trainer.js'
+export {
+  createTrainer,
+  type PlanChanges,
+  type StepReport,
+  type Trainer,
+  type TrainerOptions,
+} from './engine/trainer.js'
 export { type DomainScore } from './engine/validate.js'
 
 // Log
@@ -48,3 +54,15 @@ export {
   type ValidationEvent,
   type ValidationFigures,
 } from './log/events.js'
+
+// Report
+export { type LineChart, type Series } from './report/lineChart.js'
+export {
+  reportHtml,
+  type Excerpt,
+  type Figure,
+  type Report,
+  type ReportSection,
+  type Table,
+} from './report/reportHtml.js'
+export { chineseChartWords, englishChartWords, runCharts, type ChartWords } from './report/runCharts.js'

@@ -122,7 +122,11 @@ describe('train', () => {
   it('logs a plan that changed on the way', async () => {
     const log = memoryLog()
     const open = { ...plan, samples: null }
-    await run({ plan: open, log, onStep: ({ step }, trainer) => (step === 3 ? trainer.setSamples(40) : undefined) })
+    await run({
+      plan: open,
+      log,
+      onStep: ({ step }, trainer) => (step === 3 ? trainer.replan({ samples: 40 }) : undefined),
+    })
     expect(log.events.find(({ kind }) => kind === 'plan')).toMatchObject({ samples: 24, plan: { samples: 40 } })
     expect(log.events.at(-1)).toMatchObject({ samples: 40 })
   })

@@ -168,14 +168,16 @@ describe('a resumed run', () => {
     }
   })
 
-  it('keeps its plan, and may be given another end', async () => {
+  it('follows the plan that it is given; an open end takes the saved one', async () => {
     const half = createTrainer(options({ extra: { seed: 5 } }))
     await steps(half, 2)
     const resume = await half.snapshot()
     expect(resume.record.extra).toEqual({ seed: 5 })
-    const longer = createTrainer(options({ resume, plan: { ...plan, samples: 200, batch: 4 } }))
-    expect(longer.plan).toMatchObject({ samples: 200, batch: 8 })
+    const longer = createTrainer(options({ resume, plan: { ...plan, samples: 200 } }))
+    expect(longer.plan.samples).toBe(200)
     expect(longer.counters.samples).toBe(16)
+    const open = createTrainer(options({ resume, plan: { ...plan, samples: null } }))
+    expect(open.plan.samples).toBe(96)
   })
 
   it('is refused with other data, another optimiser or another model', async () => {
@@ -200,8 +202,8 @@ describe('the end of a run', () => {
     const rates = (await steps(trainer, 5)).map((report) => report.learningRate)
     expect(rates.slice(2)).toEqual([0.1, 0.1, 0.1])
     expect(trainer.done).toBe(false)
-    expect(() => trainer.setSamples(39)).toThrow(/at least 40, got 39/)
-    trainer.setSamples(48)
+    expect(() => trainer.replan({ samples: 39 })).toThrow(/at least 40, got 39/)
+    trainer.replan({ samples: 48 })
     await steps(trainer, 1)
     expect(trainer.done).toBe(true)
     await expect(trainer.step()).rejects.toThrow(/all 48 samples of the run are used up/)

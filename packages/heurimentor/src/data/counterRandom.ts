@@ -41,6 +41,16 @@ export function foldIn(key: Words, word: number): Words {
 }
 
 /**
+ * A number from 0 to `sides` - 1.
+ *
+ * @param sides below 2^31: with 53 bits the bias is below 2^-22, and nobody can measure it
+ */
+export function draw(key: Words, sides: number, counter = 0): number {
+  const [high, low] = threefry(key, [0, counter])
+  return Math.floor(((high + low / 2 ** 32) / 2 ** 32) * sides)
+}
+
+/**
  * The numbers 0 … count-1 in an order that the key alone decides (Fisher and Yates, from the end).
  *
  * @param count below 2^31
@@ -48,9 +58,7 @@ export function foldIn(key: Words, word: number): Words {
 export function permutation(key: Words, count: number): Uint32Array {
   const order = Uint32Array.from({ length: count }, (_, k) => k)
   for (let last = count - 1; last > 0; last--) {
-    // 64 bits over a range below 2^31: the bias is below 2^-33 and nobody can measure it
-    const [high, low] = threefry(key, [0, last])
-    const other = Math.floor(((high + low / 2 ** 32) / 2 ** 32) * (last + 1))
+    const other = draw(key, last + 1, last)
     const moved = order[last]
     order[last] = order[other]
     order[other] = moved

@@ -1,6 +1,6 @@
 /** Documents packed into sequences: shuffled, joined, cut to length + 1 tokens of which neighbours share one. */
 import { ConfigError, checkCount, checkOptions } from '../errors.js'
-import { foldIn, keyOf, permutation } from './counterRandom.js'
+import { draw, foldIn, keyOf, permutation } from './counterRandom.js'
 import { type Documents } from './documents.js'
 import { Fingerprint } from './fingerprint.js'
 import { type TokenSamples } from './tokenSamples.js'
@@ -17,11 +17,13 @@ export interface PackingOptions {
 
 const DOCUMENT_ORDER = 1
 const SAMPLE_ORDER = 2
+const START = 3
 
 /**
- * Sequences from documents, without end. In every epoch the documents are shuffled and joined; sample k of it is the tokens
- * [k·length, (k+1)·length], so every token but the first is predicted once; what is left at the end, less than a sample, waits for
- * another epoch's shuffle. Then the samples are shuffled. Keys are (seed, purpose, epoch): nothing has to be remembered.
+ * Sequences from documents, without end. In every epoch the documents are shuffled and joined in a ring; sample k of it is the tokens
+ * from start + k·length to start + (k+1)·length, where the start is drawn anew, so that an epoch cuts the text in other places than the
+ * one before and predicts every token once, but for a rest that is shorter than a sample. Then the samples are shuffled. Keys
+ * are (seed, purpose, epoch): nothing has to be remembered.
  *
  * @throws ConfigError when there are fewer than length + 1 tokens
  */
@@ -48,7 +50,7 @@ export function packedTokens(
     read: (index, into, weightsInto) => {
       const number = Math.floor(index / perEpoch)
       if (epoch?.number !== number) epoch = layEpoch(documents, number, { perEpoch, seed, shuffle })
-      copyPiece(documents, epoch, epoch.samples[index - number * perEpoch] * length, into, weightsInto)
+      copyPiece(documents, epoch, epoch.start + epoch.samples[index - number * perEpoch] * length, into, weightsInto)
     },
   }
 }
@@ -60,6 +62,8 @@ interface Epoch {
   /** Where each document lies when they are joined in this order; the end last. */
   readonly offsets: Float64Array
   readonly samples: Uint32Array
+  /** Where in the ring the first sample begins. */
+  readonly start: number
 }
 
 function layEpoch(
@@ -77,10 +81,12 @@ function layEpoch(
   documents.forEach((document, k) => {
     offsets[k + 1] = offsets[k] + starts[document + 1] - starts[document]
   })
-  return { number, documents, offsets, samples: order(SAMPLE_ORDER, perEpoch) }
+  const total = offsets[documents.length]
+  const start = shuffle ? draw(foldIn(foldIn(key, START), number), total) : 0
+  return { number, documents, offsets, samples: order(SAMPLE_ORDER, perEpoch), start }
 }
 
-/** Copies joined tokens from `from` on, until `into` is full. */
+/** Copies tokens of the ring from `from` on, until `into` is full. */
 function copyPiece(
   { tokens, starts, weights }: Documents,
   { documents, offsets }: Epoch,
@@ -88,13 +94,17 @@ function copyPiece(
   into: Int32Array,
   weightsInto: Float32Array,
 ): void {
+  const total = offsets[documents.length]
+  let place = from % total
   let at = 0
-  for (let k = lastAtMost(offsets, from); at < into.length; k++) {
-    const begin = starts[documents[k]] + (from + at - offsets[k])
+  for (let k = lastAtMost(offsets, place); at < into.length; k = (k + 1) % documents.length) {
+    if (k === 0) place %= total
+    const begin = starts[documents[k]] + (place - offsets[k])
     const end = Math.min(starts[documents[k] + 1], begin + into.length - at)
     into.set(tokens.subarray(begin, end), at)
     if (weights !== undefined) weightsInto.set(weights.subarray(begin, end), at)
     at += end - begin
+    place += end - begin
   }
 }
 

@@ -5,7 +5,7 @@ import { type LearningRatePlan, fillLearningRatePlan } from '../schedule/learnin
 
 /** A run. Everything that advances counts samples, so ramp-up, resizing and resuming never distort it. */
 export interface RunPlan {
-  /** All samples of the run; null while that is not known (see `Trainer.setSamples`). */
+  /** All samples of the run; null while that is not known (see `Trainer.replan`). */
   readonly samples: number | null
   /** Samples in an update. */
   readonly batch: BatchPlan

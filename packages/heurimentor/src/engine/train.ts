@@ -30,7 +30,7 @@ export interface TrainOptions<P, B> extends TrainerOptions<P, B> {
   readonly log?: EventLog
   /** Ends the run after the update at hand; it is saved then. */
   readonly signal?: AbortSignal
-  /** Called after every update; may change the run's end with `trainer.setSamples`. */
+  /** Called after every update; may change the plan with `trainer.replan`. */
   readonly onStep?: (report: StepReport, trainer: Trainer<P>) => void | Promise<void>
   readonly onValidation?: (scores: readonly DomainScore[], counters: Counters) => void | Promise<void>
   readonly onSave?: (name: string, counters: Counters) => void

@@ -32,7 +32,10 @@ export interface TrainerOptions<P, B> {
   readonly maxSkipped?: number
   /** Plain JSON that is saved with the run. */
   readonly extra?: unknown
-  /** A saved run to go on with; its plan and counters hold, except that `plan.samples` may be another number. */
+  /**
+   * A saved run to go on with. The plan is the one given here, so that a program with another end trains longer; only an open end
+   * (`samples: null`) takes the saved one.
+   */
   readonly resume?: Snapshot
   /** Milliseconds of any clock. Default `performance.now`. */
   readonly clock?: () => number
@@ -58,6 +61,9 @@ export interface StepReport {
   readonly ms: number
 }
 
+/** What may change while a run is in progress. */
+export type PlanChanges = Partial<Pick<RunPlan, 'samples' | 'learningRate'>>
+
 /** A run in progress. */
 export interface Trainer<P> {
   /** The parameters now. The next `step` overwrites them. */
@@ -72,8 +78,11 @@ export interface Trainer<P> {
   validate(): Promise<DomainScore[]>
   /** A copy of the run that shares nothing with it. */
   snapshot(): Promise<Snapshot>
-  /** Says where the run ends. The learning rate depends on it as soon as it comes down. @throws ConfigError for an end in the past */
-  setSamples(samples: number): void
+  /**
+   * Changes the plan from here on: its end, the learning rate, or both.
+   * @throws ConfigError for an end in the past, or a plan that makes no sense
+   */
+  replan(changes: PlanChanges): void
 }
 
 const OPTIONS = [
@@ -156,9 +165,7 @@ class RunningTrainer<P, B> implements Trainer<P> {
 
   async step(): Promise<StepReport> {
     if (this.done)
-      throw new ConfigError(
-        `step: all ${this.#plan.samples} samples of the run are used up; give it more with setSamples`,
-      )
+      throw new ConfigError(`step: all ${this.#plan.samples} samples of the run are used up; give it more with replan`)
     const began = this.#clock()
     const { samples, step, learningRateSamples } = this.#counters
     const batch = batchSizeAt(this.#plan.batch, samples)
@@ -201,9 +208,11 @@ class RunningTrainer<P, B> implements Trainer<P> {
     return { record, weights: await toHost(parameters(params)), slots: Object.fromEntries(await Promise.all(slots)) }
   }
 
-  setSamples(samples: number): void {
-    checkCount('setSamples: samples', samples, this.#counters.samples)
-    this.#plan = fillPlan({ ...this.#plan, samples })
+  replan(changes: PlanChanges): void {
+    checkOptions('replan', changes, ['samples', 'learningRate'])
+    const { samples } = changes
+    if (samples !== undefined && samples !== null) checkCount('replan: samples', samples, this.#counters.samples)
+    this.#plan = fillPlan({ ...this.#plan, ...changes })
   }
 
   /** The update's samples, cut into micro-batches. */
@@ -237,7 +246,7 @@ class RunningTrainer<P, B> implements Trainer<P> {
   #goOn(snapshot: Snapshot): void {
     const { record, weights } = snapshot
     checkFits(record, { fingerprint: this.#options.data.fingerprint, optimizer: this.#optimizerName() })
-    this.#plan = fillPlan({ ...record.plan, samples: this.#plan.samples })
+    if (this.#plan.samples === null) this.#plan = fillPlan({ ...this.#plan, samples: record.plan.samples })
     this.#counters = record.counters
     const params = fromHost('the parameter', weights, parameters(this.#state.params))
     this.#state = {
