@@ -30,6 +30,12 @@ export {
 } from './generation/generator.js'
 export type { Prompt, PromptWithOptions, SequenceOptions } from './generation/plan.js'
 
+// Scoring
+export { scoreChoices, type ChoiceScores } from './scoring/choices.js'
+export { logLikelihood, type Likelihood, type LikelihoodRequest } from './scoring/logLikelihood.js'
+export type { ScoringOptions } from './scoring/options.js'
+export { perplexity, type Perplexity, type PerplexityOptions } from './scoring/perplexity.js'
+
 // Sampling
 export {
   drawToken,

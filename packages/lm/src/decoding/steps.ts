@@ -6,6 +6,7 @@ import {
   arange,
   argmax,
   compile,
+  crossEntropy,
   flattenTree,
   getDefaultBackend,
   logicalAnd,
@@ -22,7 +23,7 @@ type StepArguments<Cache> = [
   pads: Tensor, // i32 [B]: rows of padding before each sequence
 ]
 
-/** Three ways to take T more tokens. */
+/** The ways to take T more tokens. */
 export interface Steps<Cache> {
   /** Fills the cache only: no head, no logits. */
   readonly fill: CompiledFunction<StepArguments<Cache>, { cache: Cache }>
@@ -30,6 +31,14 @@ export interface Steps<Cache> {
   readonly logits: CompiledFunction<StepArguments<Cache>, { cache: Cache; logits: Tensor }>
   /** ids i32 [B], the arg max of the last position, and the logits there, f32 [B]: NaN shows broken logits. */
   readonly best: CompiledFunction<StepArguments<Cache>, { cache: Cache; ids: Tensor; values: Tensor }>
+  /**
+   * How well every position predicts a target, i32 [B,T], -100 where nobody asks: cost in nats, f32 [B,T], and the arg max,
+   * i32 [B,T].
+   */
+  readonly score: CompiledFunction<
+    [...StepArguments<Cache>, targets: Tensor],
+    { cache: Cache; costs: Tensor; ids: Tensor }
+  >
 }
 
 /** Positions and visible rows of T tokens behind `start` rows. */
@@ -63,6 +72,11 @@ function newSteps<Cache>(capacity: number): Steps<Cache> {
       const { logits, cache } = run(true, ...args)
       const row = lastRow(logits)
       return { cache, ids: argmax(row, { axis: 1 }), values: max(row, { axes: 1 }) }
+    }, options),
+    score: compile((...[model, cache, ids, start, pads, targets]: [...StepArguments<Cache>, Tensor]) => {
+      const { logits, cache: after } = run(false, model, cache, ids, start, pads)
+      const costs = crossEntropy(logits, targets, { ignoreIndex: -100, reduction: 'none' })
+      return { cache: after, costs, ids: argmax(logits, { axis: 2 }) }
     }, options),
   }
 }

@@ -2,7 +2,7 @@
 import { type Tokenizer } from '@tarazed/tokenizer'
 import { type CausalModel } from '../causalModel.js'
 import { Batch, type RowOutput, type Wanted } from '../decoding/batch.js'
-import { structureOf } from '../decoding/steps.js'
+import { byPlannedModel, partsOf } from '../decoding/planned.js'
 import { unlessAborted } from './abort.js'
 import { type GenerationEvent } from './events.js'
 import { type SequencePlan } from './plan.js'
@@ -43,40 +43,17 @@ interface Group<Cache> {
   readonly plans: readonly SequencePlan[]
 }
 
-/** Planned lengths are rounded up, so that few of them make models of their own. */
-const PLANNED_STEP = 64
-
-/**
- * Plans that share a model, longest prompts first: little is padded, and memory is short at once or never. A planned length
- * may change the model (dynamic rotary bases); sequences whose models differ are not decoded together.
- */
+/** Plans that share a model, longest prompts first: little is padded, and memory is short at once or never. */
 function groupPlans<Cache>(
   model: CausalModel<Cache>,
   plans: readonly SequencePlan[],
   maxBatch: number,
 ): Group<Cache>[] {
-  const byModel = new Map<string, { model: CausalModel<Cache>; plans: SequencePlan[] }>()
-  for (const plan of plans) {
-    const planned = plannedModel(model, plan.ids.length + plan.maxNewTokens)
-    const key = planned === model ? '' : structureOf(planned)
-    const group = byModel.get(key) ?? { model: planned, plans: [] }
-    group.plans.push(plan)
-    byModel.set(key, group)
-  }
-  return [...byModel.values()].flatMap((group) => {
-    const sorted = group.plans.sort((a, b) => b.ids.length - a.ids.length)
-    const count = Math.ceil(sorted.length / maxBatch)
-    return Array.from({ length: count }, (_, k) => ({
-      model: group.model,
-      plans: sorted.slice(k * maxBatch, (k + 1) * maxBatch),
-    }))
+  const planned = byPlannedModel(model, plans, ({ ids, maxNewTokens }) => ids.length + maxNewTokens)
+  return planned.flatMap((group) => {
+    const sorted = group.items.sort((a, b) => b.ids.length - a.ids.length)
+    return partsOf(sorted, maxBatch).map((part) => ({ model: group.model, plans: part }))
   })
-}
-
-/** The model for sequences of up to `length` tokens. */
-export function plannedModel<Cache>(model: CausalModel<Cache>, length: number): CausalModel<Cache> {
-  const rounded = Math.ceil(length / PLANNED_STEP) * PLANNED_STEP
-  return model.planned?.(Math.min(rounded, Math.max(length, model.contextLength))) ?? model
 }
 
 async function* runGroup<Cache>(

@@ -8,8 +8,10 @@ import { type ChatMessage } from '../chat/messages.js'
 import { type ChatPromptOptions, chatPrompt } from '../chat/renderChat.js'
 import { resolveTemplate } from '../chat/templateFor.js'
 import { checkTokenIds, show } from '../sampling/rules.js'
+
 import { type GenerationEvent, type GenerationResult } from './events.js'
 import { runPlans } from './generate.js'
+import { requireModel, requireTokenizer } from './requirements.js'
 import {
   DEFAULT_NEW_TOKENS,
   type Prompt,
@@ -128,28 +130,6 @@ const CHAT_OPTIONS = [
 /** Kept free for an answer whose length is not given. */
 function reservedTokens(contextLength: number): number {
   return Math.min(DEFAULT_NEW_TOKENS, Math.floor(contextLength / 2))
-}
-
-/** @throws ArgumentError */
-export function requireModel(op: string, model: unknown): asserts model is CausalModel<unknown> {
-  const { vocabSize, contextLength, forwardCached, emptyCache } = (model ?? {}) as Partial<CausalModel<unknown>>
-  const isModel = typeof forwardCached === 'function' && typeof emptyCache === 'function'
-  if (isModel && Number.isSafeInteger(vocabSize) && Number.isSafeInteger(contextLength)) return
-  throw new ArgumentError(
-    `${op}: model must be a causal language model (vocabSize, contextLength, emptyCache, forwardCached), got ${show(model)}; a checkpoint is loaded with fromPretrained`,
-  )
-}
-
-/** @throws ArgumentError */
-export function requireTokenizer(op: string, tokenizer: unknown, vocabSize: number): void {
-  if (tokenizer === undefined) return
-  const { encode, stream, vocabSize: tokens } = (tokenizer ?? {}) as Partial<Tokenizer>
-  if (typeof encode !== 'function' || typeof stream !== 'function')
-    throw new ArgumentError(`${op}: tokenizer must be a tokenizer, got ${show(tokenizer)}; await loadTokenizer(folder)`)
-  if (!(tokens! <= vocabSize))
-    throw new ArgumentError(
-      `${op}: the tokenizer must not have more tokens than the model, got ${String(tokens)} and ${vocabSize}; take both from one folder`,
-    )
 }
 
 function eosIds(tokenizer: Tokenizer | undefined): number[] {
