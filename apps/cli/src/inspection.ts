@@ -1,6 +1,6 @@
 /** A model folder as its files say it is. */
 import { type Aquila2Config, parameterShapes, parseConfig } from '@tarazed/aquila2'
-import { type Folder, openCheckpoint } from '@tarazed/checkpoint'
+import { type Checkpoint, type Folder, ggufModelFiles, openCheckpoint } from '@tarazed/checkpoint'
 import { Failure } from './failure.js'
 
 /** What was found. */
@@ -20,15 +20,10 @@ export interface Inspection {
 
 /** Reads config.json and the headers of the weights. */
 export async function inspectFolder(folder: Folder): Promise<Inspection> {
-  const json = await folder.readText('config.json')
-  if (json === undefined)
-    throw new Failure({
-      en: `${folder.name} has no config.json; name the folder that holds it and the weights`,
-      zh: `${folder.name} 中没有 config.json；请给出包含它和权重的目录`,
-    })
   const notes: string[] = []
   const checkpoint = await openCheckpoint(folder, { onWarning: (message) => void notes.push(message) })
   try {
+    const json = await configOf(folder, checkpoint)
     const tensors = [...checkpoint.tensors.values()]
     const shapes = Object.fromEntries(tensors.map(({ name, shape }) => [name, shape]))
     const { config, warnings } = parseConfig(json, { shapes, name: folder.name })
@@ -48,6 +43,18 @@ export async function inspectFolder(folder: Folder): Promise<Inspection> {
   } finally {
     await checkpoint.close()
   }
+}
+
+/** config.json, or what the metadata of a GGUF file amount to. */
+async function configOf(folder: Folder, checkpoint: Checkpoint): Promise<string> {
+  const json = await folder.readText('config.json')
+  if (json !== undefined) return json
+  const inside = checkpoint.format === 'gguf' ? ggufModelFiles(checkpoint).files['config.json'] : undefined
+  if (typeof inside === 'string') return inside
+  throw new Failure({
+    en: `${folder.name} has no config.json; name the folder that holds it and the weights`,
+    zh: `${folder.name} 中没有 config.json；请给出包含它和权重的目录`,
+  })
 }
 
 function aboutFiles(message: string) {
