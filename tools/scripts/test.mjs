@@ -8,7 +8,9 @@ import { CommandError, prepare, root } from './prepare.mjs'
 import { addCounts, countsLine, goldenCounts, vitestCounts } from './testCounts.mjs'
 
 /** The folders of goldens that have a runner, each run on every backend. */
-const goldenAreas = ['tensor', 'onnx']
+const goldenAreas = ['tensor', 'onnx', 'lm']
+/** Cases of what is not built yet; they are counted as skipped. */
+const goldensToCome = ['lm/lora', 'lm/quantisation', 'lm/aquilamoe', 'lm/aquiladense']
 const goldenBackends = ['cpu', 'reference']
 
 const vitestArguments = process.argv.slice(2)
@@ -54,12 +56,13 @@ async function runGoldens() {
     return { ...nothing, skipped: goldenAreas.length * goldenBackends.length }
   }
   const folders = goldenAreas.map((area) => resolve(goldensFolder, area))
+  const filter = goldensToCome.map((name) => `!${name}`).join(',')
   let counts = nothing
   for (const backend of goldenBackends) {
     if (interrupted) break
     console.log(`\ngoldens on ${backend}: ${goldenAreas.join(', ')}`)
     const entry = join(root, 'tools/scripts/goldens.mjs')
-    const program = ['--conditions=@tarazed/source', entry, ...folders, '--backend', backend]
+    const program = ['--conditions=@tarazed/source', entry, ...folders, '--backend', backend, '--filter', filter]
     const { status, lastLine } = await run(program)
     counts = addCounts(counts, goldenCounts(lastLine, status))
   }
