@@ -7,6 +7,8 @@ export interface Engine {
   /** Module under engines/ that does the work. */
   readonly module: 'tarazed' | 'jaxjs' | 'tfjs' | 'ort'
   readonly options: EngineOptions
+  /** Which of its module's measurements it makes, where parts of a bench have engines of their own. Default: that of the bench. */
+  readonly measure?: string
 }
 
 export interface EngineOptions {
@@ -124,4 +126,18 @@ export function atLeastShare(share: number): Bar {
 
 export function atMost(limit: number, unit: string): Bar {
   return { text: `≤ ${limit} ${unit}`, met: (row) => row.ours <= limit }
+}
+
+export function atLeastFigure(limit: number, unit: string): Bar {
+  return { text: `≥ ${limit} ${unit}`, met: (row) => row.ours >= limit }
+}
+
+/** A figure that is no contest: ours is that of the named peers, up to `limit`. */
+export function within(limit: number, ...peers: readonly string[]): Bar {
+  return {
+    text: `within ${limit} of ${peers.join(', ')}`,
+    met: ({ ours, peers: ratios }) =>
+      // ratios may stand either way up: near 1 both say the same
+      peers.every((peer) => Math.abs(ours * ((ratios[peer] ?? Infinity) - 1)) <= limit),
+  }
 }

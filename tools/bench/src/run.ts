@@ -26,7 +26,7 @@ export async function runBench(bench: Bench, options: RunOptions): Promise<Resul
   for (let repeat = 0; repeat < repeats; repeat++) {
     for (const engine of engines.values()) {
       options.progress(`${bench.name}: ${engine.name} (${repeat + 1}/${repeats})`)
-      const measured = await measureIn(engine, bench.name, options.budgetMs)
+      const measured = await measureIn(engine, engine.measure ?? bench.name, options.budgetMs)
       found.set(engine.name, betterOf(found.get(engine.name), measured, bench))
     }
   }
@@ -38,7 +38,7 @@ function relaxedFlags(): string[] {
   return WebAssembly.validate(Buffer.from(RELAXED_PROBE, 'hex')) ? [] : ['--experimental-wasm-relaxed-simd']
 }
 
-function measureIn(engine: Engine, bench: string, budgetMs: number | undefined): Promise<Measurements> {
+function measureIn(engine: Engine, measure: string, budgetMs: number | undefined): Promise<Measurements> {
   const { startRelaxed = false, ...options } = engine.options
   const args = [
     ...(startRelaxed ? relaxedFlags() : []),
@@ -47,7 +47,7 @@ function measureIn(engine: Engine, bench: string, budgetMs: number | undefined):
     '--conditions=@tarazed/source',
     CHILD,
     engine.module,
-    bench,
+    measure,
     JSON.stringify({ ...options, budgetMs }),
   ]
   return new Promise((resolve) => {

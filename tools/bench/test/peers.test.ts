@@ -19,6 +19,7 @@ import * as dispatch from '../src/engines/tarazed/dispatch.js'
 import * as elementwise from '../src/engines/tarazed/elementwise.js'
 import * as gpt from '../src/engines/tarazed/gpt.js'
 import * as gptModel from '../src/engines/tarazed/gptModel.js'
+import * as lm from '../src/engines/tarazed/lmTraining.js'
 import * as matmul from '../src/engines/tarazed/matmul.js'
 import * as mlp from '../src/engines/tarazed/mlp.js'
 import { randomNumbers } from '../src/timing.js'
@@ -27,6 +28,7 @@ const installed = existsSync(new URL('../node_modules/onnxruntime-web', import.m
 if (!installed) console.log('peers of the benches: skipped, none is installed; `npm run bench` installs them')
 
 const [M, K, N] = [19, 33, 21]
+const SMALL_LM = { layers: 2, width: 48, heads: 3, time: 13, batch: 3, vocabulary: 37 }
 const shape = [13, 45]
 /** Sums of products in another order. */
 const RELATIVE = 1e-4
@@ -49,6 +51,18 @@ function expectClose(got: ArrayLike<number>, want: ArrayLike<number>): void {
   }
   expect(largest).toBeGreaterThan(0)
   expect(difference).toBeLessThanOrEqual(RELATIVE * largest)
+}
+
+function difference(after: ArrayLike<number>, before: ArrayLike<number>): number[] {
+  return Array.from(after, (value, k) => value - before[k])
+}
+
+/** The first update is the sign of the gradient, nearly: where a gradient is only rounding, so is its sign. */
+function expectMostlyEqual(got: readonly number[], want: readonly number[]): void {
+  const largest = Math.max(...want.map(Math.abs))
+  expect(largest).toBeGreaterThan(0)
+  const different = want.filter((value, k) => !(Math.abs(got[k] - value) <= 0.01 * largest))
+  expect(different.length).toBeLessThanOrEqual(0.02 * want.length)
 }
 
 const shapeOfB = (transposeB: boolean): [number, number] => (transposeB ? [N, K] : [K, N])
@@ -114,6 +128,14 @@ describe('our own measurements', () => {
     await backend.sync()
     expect(backend.counters.buffersAllocated).toBe(before)
   })
+
+  it('train the language model without allocating after the first step', async () => {
+    const step = compile(lm.trainStep(lm.lmModel(SMALL_LM)), { donate: [0] })
+    let { state } = await step(lm.initialState(SMALL_LM), lm.ids(SMALL_LM, 1))
+    const { allocations } = step.stats
+    for (let k = 0; k < 5; k++) ({ state } = await step(state, lm.ids(SMALL_LM, k)))
+    expect(step.stats.allocations).toBe(allocations)
+  })
 })
 
 describe.skipIf(!installed)('jax-js', () => {
@@ -153,6 +175,25 @@ describe.skipIf(!installed)('jax-js', () => {
     // The moments: an update divides one by the other, which turns rounding of tiny gradients into whole steps.
     for (const moments of ['m', 'v'] as const) {
       await expectSameArrays(tree.leaves(theirs.state[moments]), await allOf(ours.state[moments]))
+    }
+  })
+
+  it('takes the same step of the language model', async () => {
+    const { jit } = await import('@jax-js/jax')
+    const { batch, initialState, trainStep } = await import('../src/engines/jaxjs/lmModel.js')
+    const theirs = jit(trainStep(SMALL_LM))(initialState(SMALL_LM), ...batch(SMALL_LM, 1))
+    const before = lm.initialState(SMALL_LM)
+    const ours = lm.trainStep(lm.lmModel(SMALL_LM))(before, lm.ids(SMALL_LM, 1))
+    await evaluate(ours)
+    expectClose(await theirs.loss.data(), [await item(ours.loss)])
+    const { exp_avg, exp_avg_sq } = ours.state.optimizer.slots
+    expect(Object.keys(theirs.state.m)).toEqual(Object.keys(exp_avg))
+    for (const [name, start] of Object.entries(before.params)) {
+      expectClose(await theirs.state.m[name].data(), await data(exp_avg[name]))
+      expectClose(await theirs.state.v[name].data(), await data(exp_avg_sq[name]))
+      const change = async (after: { data(): Promise<ArrayLike<number>> }) =>
+        difference(await after.data(), await data(start))
+      expectMostlyEqual(await change(theirs.state.params[name]), await change(ours.state.params[name]))
     }
   })
 

@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { atLeast, atMost, type Bench, type Engine, type Measurements, type RowSpec } from '../src/bench.js'
+import {
+  atLeast,
+  atLeastFigure,
+  atMost,
+  within,
+  type Bench,
+  type Engine,
+  type Measurements,
+  type RowSpec,
+} from '../src/bench.js'
 import { benches } from '../src/benches/index.js'
 import { betterOf, makeRow } from '../src/rows.js'
 import { formatResult } from '../src/table.js'
@@ -41,6 +50,34 @@ describe('a row of a result', () => {
     const measured = { ours: { work: 4 }, slow: { work: 40 }, fast: { work: 6 } }
     expect(rowOf({ bars: [atLeast(1.5), atMost(4, 'ms')] }, measured).ok).toBe(true)
     expect(rowOf({ bars: [atLeast(1.5), atMost(3, 'ms')] }, measured).ok).toBe(false)
+  })
+})
+
+describe('the bar of a figure that is no contest', () => {
+  const bars = [within(0.001, 'slow', 'fast')]
+
+  it('is met by equal figures, and missed by one that differs either way', () => {
+    expect(rowOf({ bars }, { ours: { work: 8 }, slow: { work: 8.0009 }, fast: { work: 7.9991 } }).ok).toBe(true)
+    expect(rowOf({ bars }, { ours: { work: 8 }, slow: { work: 8.002 }, fast: { work: 8 } }).ok).toBe(false)
+    expect(rowOf({ bars }, { ours: { work: 8 }, slow: { work: 8 }, fast: { work: 7.998 } }).ok).toBe(false)
+  })
+
+  it('is missed when a peer has no figure, or one that is not a number', () => {
+    expect(rowOf({ bars }, { ours: { work: 8 }, slow: { work: 8 }, fast: { '*': { reason: 'it broke' } } }).ok).toBe(
+      false,
+    )
+    expect(rowOf({ bars }, { ours: { work: 8 }, slow: { work: 8 }, fast: { work: NaN } }).ok).toBe(false)
+  })
+})
+
+describe('the bar of a share', () => {
+  it('is met from its limit on', () => {
+    const bars = [atLeastFigure(60, '%')]
+    expect(rowOf({ bars, peers: [], better: 'higher' }, { ours: { work: 60 } })).toMatchObject({
+      ok: true,
+      bar: '≥ 60 %',
+    })
+    expect(rowOf({ bars, peers: [], better: 'higher' }, { ours: { work: 59.9 } }).ok).toBe(false)
   })
 })
 

@@ -4,6 +4,7 @@ import { decodeInt4 } from './decodeInt4.js'
 import { dispatch } from './dispatch.js'
 import { elementwise } from './elementwise.js'
 import { gpt } from './gpt.js'
+import { lm } from './lm.js'
 import { matmul } from './matmul.js'
 import { memory } from './memory.js'
 import { mlp } from './mlp.js'
@@ -13,6 +14,7 @@ export const benches: Readonly<Record<string, Bench>> = {
   elementwise,
   mlp,
   gpt,
+  lm,
   dispatch,
   memory,
   'decode-int4': decodeInt4,

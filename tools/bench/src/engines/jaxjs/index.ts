@@ -3,6 +3,7 @@ import type { Measure } from '../../bench.js'
 import { measureDispatch } from './dispatch.js'
 import { measureElementwise } from './elementwise.js'
 import { measureGpt } from './gpt.js'
+import { measureLm } from './lm.js'
 import { measureMatmul } from './matmul.js'
 import { measureMlp } from './mlp.js'
 
@@ -11,5 +12,6 @@ export const measures: Readonly<Record<string, Measure>> = {
   elementwise: measureElementwise,
   mlp: measureMlp,
   gpt: measureGpt,
+  lm: measureLm,
   dispatch: measureDispatch,
 }

@@ -14,7 +14,7 @@ declare module '@jax-js/jax' {
     mean(axis?: number): this
     reshape(shape: number[]): this
     transpose(permutation?: number[]): this
-    slice(...index: (number | [] | [number, number])[]): this
+    slice(...index: (number | [] | [number, number] | Array)[]): this
     data(): Promise<Float32Array>
     dispose(): void
   }
@@ -41,6 +41,10 @@ declare module '@jax-js/jax' {
     exp(x: Array): Array
     sqrt(x: Array): Array
     square(x: Array): Array
+    mean(x: Array, axis: number, options: { keepdims: boolean }): Array
+    minimum(x: Array, y: ArrayLike): Array
+    reciprocal(x: Array): Array
+    concatenate(parts: Array[], axis: number): Array
     cumsum(x: Array, axis?: number): Array
     tri(rows: number, columns: number, k: number, options: { dtype: 'bool' }): Array
     where(condition: Array, x: ArrayLike, y: ArrayLike): Array
@@ -48,9 +52,11 @@ declare module '@jax-js/jax' {
   }
   export const nn: {
     relu(x: Array): Array
+    silu(x: Array): Array
     gelu(x: Array, options?: { approximate?: boolean }): Array
     softmax(x: Array, axis?: number): Array
     logSoftmax(x: Array, axis?: number): Array
+    logsumexp(x: Array, axis?: number): Array
     standardize(x: Array, axis?: number, options?: { epsilon?: number }): Array
     oneHot(x: Array, classes: number): Array
   }

@@ -4,6 +4,7 @@ import { measureDecodeInt4 } from './decodeInt4.js'
 import { measureDispatch } from './dispatch.js'
 import { measureElementwise } from './elementwise.js'
 import { measureGpt } from './gpt.js'
+import { measureLm } from './lm.js'
 import { measureMatmul } from './matmul.js'
 import { measureMemory } from './memory.js'
 import { measureMlp } from './mlp.js'
@@ -13,6 +14,7 @@ export const measures: Readonly<Record<string, Measure>> = {
   elementwise: measureElementwise,
   mlp: measureMlp,
   gpt: measureGpt,
+  lm: measureLm,
   dispatch: measureDispatch,
   memory: measureMemory,
   'decode-int4': measureDecodeInt4,

@@ -1,0 +1,10 @@
+/** A language model of the size of `npm start`: training and running it. */
+import type { Bench } from '../bench.js'
+import { generationRows } from './lmGeneration.js'
+import { trainingRows } from './lmTraining.js'
+
+export const lm: Bench = {
+  name: 'lm',
+  about: 'Aquila2 as npm start trains it (3 layers, D 128, H 4, T 128, B 16, vocabulary 2048): training and answers',
+  rows: [...trainingRows, ...generationRows],
+}
