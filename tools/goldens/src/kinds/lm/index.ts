@@ -50,7 +50,7 @@ function casesOf(family: Family, area: Area, files: AreaFiles): GoldenCase[] {
 }
 
 /** Folders at the top of the area. */
-export function foldersOf(files: AreaFiles): string[] {
+function foldersOf(files: AreaFiles): string[] {
   return [...new Set(files.list().flatMap((file) => (file.includes('/') ? [file.split('/')[0]] : [])))]
 }
 
