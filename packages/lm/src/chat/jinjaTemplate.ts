@@ -3,7 +3,7 @@ import { Interpreter, Template } from '@huggingface/jinja'
 import { ArgumentError, checkOptions } from '@tarazed/tensor'
 import { type Tokenizer } from '@tarazed/tokenizer'
 import { ChatTemplateError } from '../errors.js'
-import { show } from '../sampling/rules.js'
+import { requireFunction, requireStrings, show } from '../check.js'
 import { type ChatTemplate, type RenderedChat } from './chatTemplate.js'
 import { Guard } from './guard.js'
 import { templateEnvironment } from './jinjaGlobals.js'
@@ -52,6 +52,8 @@ export function jinjaTemplate(source: JinjaSource, options: JinjaTemplateOptions
   } = checkOptions('jinjaTemplate', options, OPTIONS, ['tokenizer'])
   if (!(tokenizer?.specialTokens instanceof Map))
     throw new ArgumentError(`jinjaTemplate: tokenizer must be a tokenizer, got ${show(tokenizer)}`)
+  requireFunction('jinjaTemplate', 'now', now)
+  requireStrings('jinjaTemplate', 'stops', stops)
   const text = chosenSource(source, name)
   const parsed = attempt('the template cannot be read', () => new Template(text))
   const special = allowSpecialInContent ? [] : [...tokenizer.specialTokens.keys()]

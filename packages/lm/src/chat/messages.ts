@@ -1,6 +1,6 @@
 /** Conversations as lists of messages, checked. */
 import { ChatError } from '../errors.js'
-import { show } from '../sampling/rules.js'
+import { show } from '../check.js'
 
 /** A part of a message's content. Only text is understood. */
 export interface TextPart {

@@ -1,6 +1,7 @@
 /** A conversation as text and as ids: for generation, and for training. */
-import { checkOptions } from '@tarazed/tensor'
+import { ArgumentError, checkOptions } from '@tarazed/tensor'
 import { type Encoding, type Tokenizer } from '@tarazed/tokenizer'
+import { requireCount, requireFlag, requireString, show } from '../check.js'
 import { ChatError, ContextLengthError } from '../errors.js'
 import { type AquilaTemplateName } from './aquilaTemplates.js'
 import { type ChatTemplate, type RenderedChat, type TextRange } from './chatTemplate.js'
@@ -64,6 +65,10 @@ export function chatPrompt(
     maxTokens = Infinity,
     allowSpecialInContent = false,
   } = checkOptions('chatPrompt', options, PROMPT_OPTIONS)
+  requireString('chatPrompt', 'promptSuffix', promptSuffix)
+  if (maxTokens !== Infinity) requireCount('chatPrompt', 'maxTokens', maxTokens, 0)
+  requireFlag('chatPrompt', 'allowSpecialInContent', allowSpecialInContent)
+  requireSpans('chatPrompt', tokenizer)
   requireQuestion(messages)
   const without = (dropped: number): ChatPrompt => {
     const { text, spans } = chosen.render(withoutPairs(messages, dropped))
@@ -73,6 +78,12 @@ export function chatPrompt(
     return { ids, text, droppedPairs: dropped }
   }
   return leastDropped(questionsOf(messages).length - 1, maxTokens, without)
+}
+
+/** @throws ArgumentError */
+function requireSpans(op: string, tokenizer: unknown): void {
+  if (typeof (tokenizer as Partial<Tokenizer> | null | undefined)?.encodeSpans !== 'function')
+    throw new ArgumentError(`${op}: tokenizer must be a tokenizer, got ${show(tokenizer)}; await loadTokenizer(folder)`)
 }
 
 /** @throws ChatError unless it is the assistant's turn */
@@ -147,6 +158,7 @@ export function chatLabels(
       `chatLabels: the template must tell where answers are, but ${chosen.name} does not; use one of the named templates`,
       null,
     )
+  requireSpans('chatLabels', tokenizer)
   const encoding = tokenizer.encodeSpans(spans)
   return { ids: encoding.ids, labels: labelsOf(encoding, answers), text }
 }

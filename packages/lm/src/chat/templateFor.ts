@@ -1,6 +1,6 @@
 /** Which template a model was trained with. */
 import { ArgumentError, checkOptions } from '@tarazed/tensor'
-import { show } from '../sampling/rules.js'
+import { requireFunction, requireString, show } from '../check.js'
 import { type AquilaTemplateName, aquilaTemplates } from './aquilaTemplates.js'
 import { type ChatTemplate } from './chatTemplate.js'
 
@@ -40,7 +40,8 @@ const STORAGE = /(-(int4|int8|4bit|8bit|gptq|awq|nf4|gguf))+$/i
  */
 export function templateFor(name: string, options: TemplateForOptions = {}): ChatTemplate {
   const { rule = 'model', onNotice } = checkOptions('templateFor', options, ['rule', 'onNotice'])
-  if (typeof name !== 'string') throw new ArgumentError(`templateFor: name must be a string, got ${show(name)}`)
+  requireString('templateFor', 'name', name)
+  requireFunction('templateFor', 'onNotice', onNotice)
   switch (rule) {
     case 'string':
       return aquilaTemplates[IN_STRINGS.find((template) => name.includes(template)) ?? 'aquila']

@@ -7,7 +7,7 @@ import { type ChatTemplate } from '../chat/chatTemplate.js'
 import { type ChatMessage } from '../chat/messages.js'
 import { type ChatPromptOptions, chatPrompt } from '../chat/renderChat.js'
 import { resolveTemplate } from '../chat/templateFor.js'
-import { checkTokenIds, show } from '../sampling/rules.js'
+import { checkTokenIds, requireCount, requireFunction, requireSignal } from '../check.js'
 
 import { type GenerationEvent, type GenerationResult } from './events.js'
 import { runPlans } from './generate.js'
@@ -80,13 +80,13 @@ export function createGenerator<Cache>(options: GeneratorOptions<Cache>): TextGe
   const { model, tokenizer, maxBatch = 16, stopIds, template } = checkOptions(op, options, names, ['model'])
   requireModel(op, model)
   requireTokenizer(op, tokenizer, model.vocabSize)
-  if (!Number.isSafeInteger(maxBatch) || maxBatch < 1)
-    throw new ArgumentError(`${op}: maxBatch must be an integer of at least 1, got ${show(maxBatch)}`)
+  requireCount(op, 'maxBatch', maxBatch, 1)
   if (stopIds !== undefined) checkTokenIds(op, 'stopIds', stopIds, model.vocabSize)
   if (template !== undefined) resolveTemplate(op, template)
 
   const plan = (call: string, prompts: unknown, given: GenerateOptions): SequencePlan[] => {
-    const { signal: _, ...shared } = checkOptions(call, given, [...SEQUENCE_OPTIONS, 'signal'])
+    const { signal, ...shared } = checkOptions(call, given, [...SEQUENCE_OPTIONS, 'signal'])
+    requireSignal(call, signal)
     const { vocabSize, contextLength } = model
     const context = { op: call, tokenizer, vocabSize, contextLength, stopIds: stopIds ?? eosIds(tokenizer) }
     return planSequences(prompts, shared, context)
@@ -100,6 +100,8 @@ export function createGenerator<Cache>(options: GeneratorOptions<Cache>): TextGe
     const { template: chosen = template, promptSuffix, allowSpecialInContent, ...shared } = rest
     if (tokenizer === undefined)
       throw new ArgumentError('chat: messages take a tokenizer; give createGenerator the one of the model')
+    requireFunction('chat', 'onDropped', onDropped)
+    requireCount('chat', 'maxNewTokens', shared.maxNewTokens, 1)
     const { stops } = resolveTemplate('chat', chosen)
     const maxTokens = model.contextLength - (shared.maxNewTokens ?? reservedTokens(model.contextLength))
     const prompt = chatPrompt(tokenizer, chosen!, messages, { promptSuffix, allowSpecialInContent, maxTokens })

@@ -3,7 +3,8 @@ import { ArgumentError, checkOptions } from '@tarazed/tensor'
 import { type Tokenizer } from '@tarazed/tokenizer'
 import { ContextLengthError, PromptError } from '../errors.js'
 import { AQUILA1_CONTEXT, ORDER_DEFAULTS } from '../sampling/presets.js'
-import { type SamplingRules, checkRuleValues, checkTokenIds, show } from '../sampling/rules.js'
+import { checkTokenIds, requireCount, requireFlag, requireStrings, show } from '../check.js'
+import { type SamplingRules, checkRuleValues } from '../sampling/rules.js'
 import { requireSeed } from '../sampling/threefry.js'
 
 /** How one sequence is generated. Rules that are left out have the values of their order: see `ORDER_DEFAULTS`. */
@@ -179,19 +180,12 @@ function checkSequenceValues(options: SequenceOptions, { op, tokenizer, vocabSiz
   if (options.seed !== undefined) requireSeed(op, options.seed)
   if (options.stopIds !== undefined) checkTokenIds(op, 'stopIds', options.stopIds, vocabSize)
   for (const name of ['probabilities', 'allowSpecial', 'skipSpecial', 'dropLeadingSpace'] as const)
-    if (options[name] !== undefined && typeof options[name] !== 'boolean')
-      throw new ArgumentError(`${op}: ${name} must be true or false, got ${show(options[name])}`)
+    requireFlag(op, name, options[name])
   const { stop } = options
   if (stop === undefined) return
-  if (!Array.isArray(stop) || !stop.every((text) => typeof text === 'string' && text !== ''))
-    throw new ArgumentError(`${op}: stop must be a list of strings that are not empty, got ${show(stop)}; write ['…']`)
+  requireStrings(op, 'stop', stop)
   if (stop.length > 0 && tokenizer === undefined)
     throw new ArgumentError(`${op}: stop strings take a tokenizer; give createGenerator one, or use stopIds`)
-}
-
-function requireCount(op: string, name: string, value: unknown, least: number): void {
-  if (value !== undefined && !(Number.isSafeInteger(value) && (value as number) >= least))
-    throw new ArgumentError(`${op}: ${name} must be an integer of at least ${least}, got ${show(value)}`)
 }
 
 function contextOf({ order }: SequenceOptions, { contextLength }: PlanContext): number {

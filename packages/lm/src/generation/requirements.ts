@@ -2,7 +2,7 @@
 import { ArgumentError } from '@tarazed/tensor'
 import { type Tokenizer } from '@tarazed/tokenizer'
 import { type CausalModel } from '../causalModel.js'
-import { show } from '../sampling/rules.js'
+import { show } from '../check.js'
 
 /** @throws ArgumentError */
 export function requireModel(op: string, model: unknown): asserts model is CausalModel<unknown> {

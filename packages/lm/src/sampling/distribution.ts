@@ -3,7 +3,8 @@ import { ArgumentError, checkOptions } from '@tarazed/tensor'
 import { type Candidates, candidatesOf, scratchRow, weightsOf } from './candidates.js'
 import { keepMinP, keepTopK, keepTopKOfTopP, keepTopP, keepTypicalP, withTemperature } from './filters.js'
 import { applyPenalties } from './penalties.js'
-import { type SamplingRules, type TokenHistory, checkRules, checkTokenIds, show } from './rules.js'
+import { checkTokenIds, show } from '../check.js'
+import { type SamplingRules, type TokenHistory, checkRules } from './rules.js'
 
 /** The tokens that rules left, ids ascending, and their probabilities, which sum to 1. */
 export interface TokenDistribution {
@@ -33,7 +34,7 @@ export function tokenDistribution(
   options: DistributionOptions = {},
 ): TokenDistribution {
   const op = 'tokenDistribution'
-  if (!(logits?.length > 0))
+  if (typeof logits !== 'object' || !(logits?.length > 0))
     throw new ArgumentError(
       `${op}: logits must be a list of numbers, got ${show(logits)}; read a tensor's row with data()`,
     )
@@ -113,10 +114,10 @@ function softmax(candidates: Candidates): TokenDistribution {
 export function drawToken(distribution: TokenDistribution, u: number): { id: number; probability: number } {
   if (!(u >= 0 && u < 1))
     throw new ArgumentError(`drawToken: u must be in [0, 1), got ${show(u)}; take uniformDraw(seed, n)`)
-  const { ids, probabilities } = distribution
-  if (ids.length === 0)
+  const { ids, probabilities } = (distribution ?? {}) as Partial<TokenDistribution>
+  if (ids === undefined || probabilities === undefined || ids.length === 0)
     throw new ArgumentError(
-      'drawToken: the distribution must have at least one token, got none; take tokenDistribution(logits, rules)',
+      `drawToken: the distribution must have at least one token, got ${ids === undefined ? show(distribution) : 'none'}; take tokenDistribution(logits, rules)`,
     )
   let sum = 0
   let last = 0

@@ -1,5 +1,6 @@
 /** What sampling may be told, checked once. */
 import { ArgumentError, checkOptions } from '@tarazed/tensor'
+import { checkTokenIds, show } from '../check.js'
 
 /**
  * In which order the filters run.
@@ -118,24 +119,4 @@ function checkBias(op: string, bias: unknown, vocabSize: number): void {
         `${op}: a bias must be a number below +Infinity, got ${show(value)} for token ${id}; -Infinity forbids a token`,
       )
   }
-}
-
-/** @throws ArgumentError unless it is a list of integers in [0, vocabSize) */
-export function checkTokenIds(op: string, option: string, ids: unknown, vocabSize: number): void {
-  if (!Array.isArray(ids) && !ArrayBuffer.isView(ids))
-    throw new ArgumentError(`${op}: ${option} must be a list of token ids, got ${show(ids)}; write [id, …]`)
-  for (const id of ids as readonly unknown[])
-    if (!Number.isInteger(id) || (id as number) < 0 || (id as number) >= vocabSize)
-      throw new ArgumentError(
-        `${op}: ${option} must name tokens of the vocabulary, 0 … ${vocabSize - 1}, got ${show(id)}; look the id up with tokenizer.tokenToId`,
-      )
-}
-
-/** A value in a message. */
-export function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}…` : value)
-  if (typeof value === 'function') return 'a function'
-  if (Array.isArray(value)) return `a list of ${value.length}`
-  if (typeof value === 'object' && value !== null) return `an object of class ${value.constructor?.name ?? 'none'}`
-  return String(value)
 }

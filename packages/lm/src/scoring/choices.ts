@@ -5,7 +5,7 @@ import { type CausalModel } from '../causalModel.js'
 import { Batch } from '../decoding/batch.js'
 import { byPlannedModel, partsOf } from '../decoding/planned.js'
 import { LogitsError, PromptError } from '../errors.js'
-import { checkTokenIds, show } from '../sampling/rules.js'
+import { checkTokenIds, show } from '../check.js'
 import { SCORING_OPTIONS, type ScoringOptions, checkScoring, checkedIds, requireFits, requireText } from './options.js'
 
 /** The logits of the choices behind one prompt. */

@@ -3,7 +3,7 @@ import { ArgumentError, checkOptions } from '@tarazed/tensor'
 import { type Tokenizer } from '@tarazed/tokenizer'
 import { type CausalModel } from '../causalModel.js'
 import { PromptError } from '../errors.js'
-import { show } from '../sampling/rules.js'
+import { show } from '../check.js'
 import { SCORING_OPTIONS, type ScoringOptions, checkScoring, checkedIds, requireFits, requireText } from './options.js'
 import { type SequenceToScore, scoreSequences } from './scoreSequences.js'
 

@@ -1,10 +1,9 @@
 /** What all functions of scoring take. */
-import { ArgumentError } from '@tarazed/tensor'
 import { type Tokenizer } from '@tarazed/tokenizer'
 import { type CausalModel } from '../causalModel.js'
 import { ContextLengthError, PromptError } from '../errors.js'
 import { requireModel, requireTokenizer } from '../generation/requirements.js'
-import { show } from '../sampling/rules.js'
+import { requireCount, requireFunction, requireSignal, show } from '../check.js'
 
 /** Options of every scoring function. */
 export interface ScoringOptions {
@@ -26,9 +25,11 @@ const DEFAULT_BATCH = 16
 export function checkScoring(op: string, model: CausalModel<unknown>, options: ScoringOptions): number {
   requireModel(op, model)
   requireTokenizer(op, options.tokenizer, model.vocabSize)
-  const { batchSize = DEFAULT_BATCH } = options
-  if (Number.isSafeInteger(batchSize) && batchSize >= 1) return batchSize
-  throw new ArgumentError(`${op}: batchSize must be an integer of at least 1, got ${show(batchSize)}`)
+  const { batchSize = DEFAULT_BATCH, signal, onProgress } = options
+  requireCount(op, 'batchSize', batchSize, 1)
+  requireSignal(op, signal)
+  requireFunction(op, 'onProgress', onProgress)
+  return batchSize
 }
 
 /** @throws PromptError when there is none */

@@ -2,7 +2,7 @@
 import { ArgumentError, checkOptions } from '@tarazed/tensor'
 import { type CausalModel } from '../causalModel.js'
 import { PromptError } from '../errors.js'
-import { checkTokenIds, show } from '../sampling/rules.js'
+import { checkTokenIds, show } from '../check.js'
 import { SCORING_OPTIONS, type ScoringOptions, checkScoring, checkedIds, requireText } from './options.js'
 import { type SequenceToScore, scoreSequences } from './scoreSequences.js'
 
