@@ -1,8 +1,8 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, open as openFile, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   bytesSource,
   CheckpointError,
@@ -301,6 +301,27 @@ describe('writing to a disk', () => {
     expect((await readdir(folder)).sort()).toEqual(before)
     const checkpoint = await openCheckpoint(diskFolder(folder))
     expect(checkpoint.tensors.size).toBe(4)
+    await checkpoint.close()
+  })
+
+  it('on a full disk leaves the old files and says what to do', async () => {
+    await writeShardedSafetensors(folder, tensors, { maxShardBytes: 26 })
+    const before = (await readdir(folder)).sort()
+    const handle = await openFile(join(folder, before[0]))
+    const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+    const write = vi.spyOn(Object.getPrototypeOf(handle) as typeof handle, 'write')
+    await handle.close()
+    let writes = 0
+    // The second shard does not fit any more.
+    write.mockImplementation(((bytes: Uint8Array) =>
+      ++writes > 1 ? Promise.reject(full) : Promise.resolve({ bytesWritten: bytes.length })) as never)
+    const error = await refusal(writeShardedSafetensors(folder, tensors, { maxShardBytes: 26 })).finally(() =>
+      write.mockRestore(),
+    )
+    expect(error.message).toMatch(/untouched.*ENOSPC.*free space/)
+    expect((await readdir(folder)).sort()).toEqual(before)
+    const checkpoint = await openCheckpoint(diskFolder(folder))
+    expect(await checkpoint.read('w')).toEqual(floats([1, 2, 3, 4, 5, 6]))
     await checkpoint.close()
   })
 

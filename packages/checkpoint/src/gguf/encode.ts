@@ -104,17 +104,18 @@ class HeaderWriter {
   #at = 0
 
   u32(value: number): void {
-    this.#view.setUint32(this.#more(4), value, true)
+    this.#room(4).setUint32(this.#at - 4, value, true)
   }
 
   u64(value: number | bigint): void {
-    this.#view.setBigUint64(this.#more(8), BigInt(value), true)
+    this.#room(8).setBigUint64(this.#at - 8, BigInt(value), true)
   }
 
   text(value: string): void {
     const bytes = new TextEncoder().encode(value)
     this.u64(bytes.length)
-    this.#bytes.set(bytes, this.#more(bytes.length))
+    this.#room(bytes.length)
+    this.#bytes.set(bytes, this.#at - bytes.length)
   }
 
   /** @param value of that type, checked before */
@@ -122,22 +123,22 @@ class HeaderWriter {
     switch (type) {
       case 'u8':
       case 'i8':
-        return this.#view.setUint8(this.#more(1), Number(value))
+        return this.#room(1).setUint8(this.#at - 1, Number(value))
       case 'bool':
-        return this.#view.setUint8(this.#more(1), value === true ? 1 : 0)
+        return this.#room(1).setUint8(this.#at - 1, value === true ? 1 : 0)
       case 'u16':
       case 'i16':
-        return this.#view.setUint16(this.#more(2), Number(value), true)
+        return this.#room(2).setUint16(this.#at - 2, Number(value), true)
       case 'u32':
       case 'i32':
-        return this.#view.setUint32(this.#more(4), Number(value), true)
+        return this.#room(4).setUint32(this.#at - 4, Number(value), true)
       case 'u64':
       case 'i64':
-        return this.#view.setBigUint64(this.#more(8), BigInt.asUintN(64, BigInt(value as number | bigint)), true)
+        return this.#room(8).setBigUint64(this.#at - 8, BigInt.asUintN(64, BigInt(value as number | bigint)), true)
       case 'f32':
-        return this.#view.setFloat32(this.#more(4), value as number, true)
+        return this.#room(4).setFloat32(this.#at - 4, value as number, true)
       case 'f64':
-        return this.#view.setFloat64(this.#more(8), value as number, true)
+        return this.#room(8).setFloat64(this.#at - 8, value as number, true)
       case 'string':
         return this.text(value as string)
       default:
@@ -147,19 +148,18 @@ class HeaderWriter {
 
   finish(alignment: number): Uint8Array {
     const length = padded(this.#at, alignment)
-    this.#more(length - this.#at)
+    this.#room(length - this.#at)
     return this.#bytes.slice(0, length)
   }
 
-  /** Room for `length` bytes, zeros. @returns where they start */
-  #more(length: number): number {
-    const start = this.#at
+  /** Adds `length` zeros. @returns a view of all bytes, which may have moved */
+  #room(length: number): DataView {
     this.#at += length
-    if (this.#at <= this.#bytes.length) return start
+    if (this.#at <= this.#bytes.length) return this.#view
     const grown = new Uint8Array(Math.max(this.#at, 2 * this.#bytes.length))
     grown.set(this.#bytes)
     this.#bytes = grown
     this.#view = new DataView(grown.buffer)
-    return start
+    return this.#view
   }
 }
