@@ -122,7 +122,7 @@ describe('an epilogue', () => {
       const inputs = [a, b, ...others].map((shape, k) => inputOf(shape, k))
       const fused = compile((x: Tensor, y: Tensor, ...more: Tensor[]) => after(matmul(x, y), ...more))
       const step = routineOf(await fused.program(inputs[0], inputs[1], ...inputs.slice(2)))
-      const { tiles } = routinePlanners.matmul(step, 2)
+      const { tiles } = routinePlanners.matmul(step)
       cut[name] = Boolean(tiles && step.epilogue && tileRows(step.epilogue, step.results[0].slot, tiles))
     }
     const apart = Object.keys(cut).filter((name) => !cut[name])

@@ -49,3 +49,19 @@ describe('rows along the inner axis', () => {
     })
   }
 })
+
+describe('limits', () => {
+  it.each([1.5, -2, 0, -0, Infinity, -Infinity, NaN])('by %d keep NaN and the signs of zeros', async (limit) => {
+    const x = Float32Array.from([NaN, 0, -0, 1.5, -2, 1.25, 7, -9, Infinity, -Infinity, 1e-42])
+    const b = new StepBuilder([], x.length)
+    const value = b.load(0, 'f32', affine([1]))
+    const bound = b.constant('f32', limit)
+    b.store(1, 'f32', affine([1]), b.binary('min', value, bound))
+    b.store(2, 'f32', affine([1]), b.binary('max', bound, value))
+    await expectSame(backend, b.step('limits'), [
+      floatOperand(x),
+      emptyOperand('f32', x.length),
+      emptyOperand('f32', x.length),
+    ])
+  })
+})

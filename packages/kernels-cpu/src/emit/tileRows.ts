@@ -4,11 +4,12 @@
  */
 import type { Expr, FusedStep } from '@tarazed/tensor'
 import type { ResultTiles } from '../routines/plan.js'
-import { extents, fuseAxis, isPointwise, lowered, normalise, permute, walksAsOne } from './normalise.js'
+import { extents, fuseAxis, isPointwise, lowered, permute, walksAsOne } from './normalise.js'
 import { accessesOf, renumber, renumberStore, shareAndPrune } from './rewrite.js'
 import { crossAxis } from './tiles.js'
 
 export interface TiledStep {
+  /** With the operands and params of the epilogue. */
   readonly step: FusedStep
   /** Items that one row of a tile is: more than one where operands do not continue from one column to the next. */
   readonly itemsOfRow: number
@@ -21,10 +22,11 @@ export interface TiledStep {
  * @param result the slot that the product writes
  */
 export function tileRows(epilogue: FusedStep, result: number, tiles: ResultTiles): TiledStep | undefined {
-  if (!isPointwise(epilogue) || crossAxis(normalise(epilogue)) !== undefined) return undefined
+  if (!isPointwise(epilogue)) return undefined
   const { rows, columns, tileRows, tileColumns, rowTilesFirst } = tiles
   const bounds = [tileColumns, columns, rowTilesFirst ? tileRows * columns : columns, rows * columns]
   let step = inOrderOf(lowered(epilogue), result)
+  if (step === undefined || turns(step)) return undefined
   for (const bound of bounds) step = step && splitAt(step, bound)
   if (step === undefined) return undefined
   const [inner, columnTiles, rowsOfTile, otherRows, matrices] = segments(step, bounds)
@@ -32,6 +34,14 @@ export function tileRows(epilogue: FusedStep, result: number, tiles: ResultTiles
     ? [matrices, otherRows, columnTiles, rowsOfTile, inner]
     : [matrices, columnTiles, otherRows, inner]
   return inner.length === 0 ? undefined : merged(permute(step, order.flat()), order)
+}
+
+/** Whether operands run across the result: those are better walked in square tiles. */
+function turns(step: FusedStep): boolean {
+  const inner = step.outer.length
+  return (
+    crossAxis(step) !== undefined || step.stores.some(({ access }) => step.inner >= 8 && access.strides[inner] !== 1)
+  )
 }
 
 /** The step over axes in the order in which they walk through the result; undefined when the result is not read. */

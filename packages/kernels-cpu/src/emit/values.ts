@@ -259,12 +259,30 @@ function pushBinary(scope: Scope, op: string, left: number, right: number): void
   const { code, step } = scope.context
   const type = step.exprs[left].type
   if (op === 'shl' || op === 'shr') return pushShift(scope, op, type, left, right)
+  if ((op === 'min' || op === 'max') && type === 'f32' && pushLimited(scope, op, left, right)) return
   pushValue(scope, left)
   pushValue(scope, right)
   if ((op === 'div' || op === 'rem') && type !== 'f32') return pushIntegerDivision(code, op, type === 'u32')
   const simd = binaryInstruction(op, type)
   if (!simd) throw new InternalError(`kernel emitter: no ${op} of ${type}`)
   code.simd(simd)
+}
+
+/**
+ * A float limited by a number: `pmin(x, c)` is c < x ? c : x, which keeps NaN; `f32x4.min` takes nine instructions on x86.
+ * Not for zeros, which have two signs, and NaN, which would have to win.
+ */
+function pushLimited(scope: Scope, op: 'min' | 'max', left: number, right: number): boolean {
+  const { code, step } = scope.context
+  const isLimit = (id: number): boolean => {
+    const expr = step.exprs[id]
+    return expr.op === 'const' && expr.value !== 0 && !Number.isNaN(expr.value)
+  }
+  if (!isLimit(left) && !isLimit(right)) return false
+  pushValue(scope, isLimit(right) ? left : right)
+  pushValue(scope, isLimit(right) ? right : left)
+  code.simd(op === 'min' ? 'f32PMin' : 'f32PMax')
+  return true
 }
 
 /** The machine takes the count modulo 32, but one count for all lanes: where counts differ, lanes are shifted one by one. */

@@ -10,7 +10,6 @@ import {
   type RoutineStep,
   type Step,
 } from '@tarazed/tensor'
-import { tileRows, type TiledStep } from '../emit/tileRows.js'
 import { routinePlanners } from '../routines/index.js'
 import type { ResultTiles, RoutineStage } from '../routines/plan.js'
 import { Image } from './image.js'
@@ -271,7 +270,7 @@ class Layouter {
   }
 
   #routine(step: RoutineStep, index: number, binding: Binding, entries: Entry[], trips: number): Record[] {
-    const plan = routinePlanners[step.name](step, this.options.threads)
+    const plan = routinePlanners[step.name](step)
     const views = [...step.operands, ...step.results]
     const desc = this.#image.reserve(views.length + 1 + plan.words.length)
     views.forEach((view, k) => {
@@ -289,11 +288,9 @@ class Layouter {
       return this.#stage(this.options.routineIndex(stage.fn), desc, stage.items, nanoseconds, index, trips)
     }
     if (step.epilogue === undefined) return stages.map((stage) => record(stage))
-    const tiled =
-      stages.length > 0 && plan.tiles ? tileRows(step.epilogue, step.results[0].slot, plan.tiles) : undefined
-    if (plan.tiles === undefined || tiled === undefined)
+    const follow = stages.length > 0 && plan.tiles && this.#follow(step, step.epilogue, plan.tiles, binding, entries)
+    if (!follow)
       return [...stages.map((stage) => record(stage)), ...this.#fused(step.epilogue, index, binding, entries, trips)]
-    const follow = this.#follow(tiled, plan.tiles, binding, entries)
     const last = record(stages[stages.length - 1], follow.itemNanoseconds)
     return [
       ...stages.slice(0, -1).map((stage) => record(stage)),
@@ -301,9 +298,11 @@ class Layouter {
     ]
   }
 
-  /** The part of a record that makes the driver call an epilogue after every item. */
-  #follow(tiled: TiledStep, tiles: ResultTiles, binding: Binding, entries: Entry[]) {
-    const kernel = this.options.kernels.acquireRows(tiled.step, this.#fresh)
+  /** The part of a record that makes the driver call an epilogue after every item; undefined where it cannot follow the tiles. */
+  #follow(step: RoutineStep, epilogue: FusedStep, tiles: ResultTiles, binding: Binding, entries: Entry[]) {
+    const tiled = this.options.kernels.acquireTiled(epilogue, step.results[0].slot, tiles, this.#fresh)
+    if (tiled === undefined) return undefined
+    const { kernel } = tiled
     this.#kernels.push(kernel)
     const [stage] = kernel.stages
     const { rows, rowTilesFirst } = tiles
@@ -312,7 +311,7 @@ class Layouter {
     const stripTiles = rowTilesFirst ? 1 : Math.ceil(rows / tiles.tileRows)
     const fields: Record['fields'] = [
       [RECORD.epilogueFn, stage.tableIndex],
-      [RECORD.epilogueDesc, this.#kernelDescriptor(tiled.step, kernel, binding, entries), true],
+      [RECORD.epilogueDesc, this.#kernelDescriptor(epilogue, kernel, binding, entries), true],
       [RECORD.stripTiles, stripTiles],
       [RECORD.stripRows, rowTilesFirst ? itemsOfTile : rows * tiled.itemsOfRow],
       [RECORD.tileRows, itemsOfTile],

@@ -4,6 +4,8 @@ import { emitKernel } from '../emit/kernel.js'
 import type { Kernel, KernelStage } from '../emit/kernelContext.js'
 import { stepKey } from '../emit/rewrite.js'
 import { emitRows } from '../emit/rows.js'
+import { tileRows, type TiledStep } from '../emit/tileRows.js'
+import type { ResultTiles } from '../routines/plan.js'
 
 /** A function in the table, and its work. */
 export interface LoadedStage extends Omit<KernelStage, 'body'> {
@@ -25,12 +27,20 @@ export interface LoadedKernel {
   users: number
 }
 
+/** The kernel of an epilogue that follows the tiles of its product. */
+export interface TiledKernel {
+  readonly kernel: LoadedKernel
+  readonly itemsOfRow: number
+}
+
 /** Kernels without users that are kept for the next program that needs them. */
 const KEPT = 4096
 
 export class KernelCache {
   readonly #kernels = new Map<string, LoadedKernel>()
   readonly #freeIndices: number[] = []
+  /** Items in a row of tiles for epilogues seen before, 0 for those that are not cut. */
+  readonly #itemsOfRow = new Map<string, number>()
   #nextIndex: number
   #unused = 0
 
@@ -51,9 +61,23 @@ export class KernelCache {
     return this.#acquire(stepKey(step), fresh, () => emitKernel(step, this.relaxed))
   }
 
-  /** A kernel of a step whose axes stay as they are: its items are rows (`emit/tileRows.ts`). */
-  acquireRows(step: FusedStep, fresh: FreshKernel[]): LoadedKernel {
-    return this.#acquire(`rows ${stepKey(step)}`, fresh, () => emitRows(step, this.relaxed))
+  /** The kernel of an epilogue whose items are rows of tiles; undefined where it is better left to a pass of its own. */
+  acquireTiled(epilogue: FusedStep, result: number, tiles: ResultTiles, fresh: FreshKernel[]): TiledKernel | undefined {
+    const { rows, columns, tileRows: height, tileColumns: width, rowTilesFirst } = tiles
+    const cut = [epilogue.operands.indexOf(result), rows, columns, height, width, rowTilesFirst ? 1 : 0].join(' ')
+    const key = `tiles ${cut} ${stepKey(epilogue)}`
+    let tiled: TiledStep | undefined
+    let itemsOfRow = this.#itemsOfRow.get(key)
+    if (itemsOfRow === undefined) {
+      tiled = tileRows(epilogue, result, tiles)
+      itemsOfRow = tiled?.itemsOfRow ?? 0
+      if (this.#itemsOfRow.size >= KEPT) this.#itemsOfRow.clear()
+      this.#itemsOfRow.set(key, itemsOfRow)
+    }
+    if (itemsOfRow === 0) return undefined
+    // What was cut before is cut again when its kernel has been dropped meanwhile; then it can be cut.
+    const emit = (): Kernel => emitRows((tiled ?? (tileRows(epilogue, result, tiles) as TiledStep)).step, this.relaxed)
+    return { kernel: this.#acquire(key, fresh, emit), itemsOfRow }
   }
 
   #acquire(key: string, fresh: FreshKernel[], emit: () => Kernel): LoadedKernel {

@@ -35,7 +35,7 @@ const NO_AXIS: Spatial = {
 }
 
 /** @see packages/tensor/src/program/routines.ts, `conv` */
-export function planConv(step: RoutineStep, threads = 2): RoutinePlan {
+export function planConv(step: RoutineStep): RoutinePlan {
   const [x, w] = step.operands
   const [result] = step.results
   const groups = numberAttr(step.attrs, 'groups')
@@ -44,7 +44,7 @@ export function planConv(step: RoutineStep, threads = 2): RoutinePlan {
   if (groups === 1 && axes.every(isPointwise)) {
     const pixels = collapse(axes.map(({ input, xStride }): Axis => ({ extent: input, strides: [xStride] })))
     if (pixels.length <= 1) {
-      const options = { threads, hasEpilogue: step.epilogue !== undefined }
+      const options = { hasEpilogue: step.epilogue !== undefined }
       return planPointwise(x, w, result, pixels[0]?.strides[0] ?? 1, options)
     }
   }

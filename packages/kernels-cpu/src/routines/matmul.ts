@@ -28,14 +28,12 @@ interface Product {
 }
 
 /** @see packages/tensor/src/program/routines.ts, `matmul` */
-export function planMatmul(step: RoutineStep, threads = 2): RoutinePlan {
-  const options = { threads, hasEpilogue: step.epilogue !== undefined }
+export function planMatmul(step: RoutineStep): RoutinePlan {
+  const options = { hasEpilogue: step.epilogue !== undefined }
   return planProduct(step.operands[0], 0, step.operands[1], 1, step.results[0], options)
 }
 
 export interface ProductOptions {
-  /** Threads that share the items. */
-  readonly threads: number
   /** Tiles then have to divide the result evenly where that costs little. */
   readonly hasEpilogue: boolean
 }
@@ -205,7 +203,7 @@ function planVector(whole: Product): RoutinePlan {
 
 function planBlocks(whole: Product, options: ProductOptions): RoutinePlan {
   const { left, right, depth } = whole
-  const chosen = chooseBlocks(whole, options.threads)
+  const chosen = chooseBlocks(whole)
   const blocks = options.hasEpilogue ? evenBlocks(whole, chosen) : chosen
   const stages: RoutineStage[] = []
   let sharedBytes = 0
@@ -286,7 +284,7 @@ function threadBytes(whole: Product, blocks: Blocks): number {
 }
 
 /** Choices measured on one thread of a 2 MiB second cache; none of them changes a bit of the result. */
-function chooseBlocks(whole: Product, threads: number): Blocks {
+function chooseBlocks(whole: Product): Blocks {
   const { left, right, depth } = whole
   const isSmall = left.lanes * right.lanes * depth <= 128 * 128 * 128
   // Reading columns in place touches a page per step when rows are long.
@@ -304,9 +302,8 @@ function chooseBlocks(whole: Product, threads: number): Blocks {
   const items = () => matrices(whole) * ceilDiv(left.lanes, rowBlock) * ceilDiv(right.lanes, columnBlock)
   // Eight items let two to four threads share evenly. Rows are cut first, as long as panels packed by the item pay for
   // themselves; column blocks under 128 repeat too much packing of the left.
-  const enough = threads === 1 ? 1 : 8
   const fewestRows = rightMode === PACKED_BY_ITEM ? 64 : 32
-  while (items() < enough && rowBlock > fewestRows) rowBlock = Math.max(fewestRows, roundUp(rowBlock / 2, 4))
-  while (items() < enough && columnBlock >= 256) columnBlock = roundUp(columnBlock / 2, 8)
+  while (items() < 8 && rowBlock > fewestRows) rowBlock = Math.max(fewestRows, roundUp(rowBlock / 2, 4))
+  while (items() < 8 && columnBlock >= 256) columnBlock = roundUp(columnBlock / 2, 8)
   return { leftMode, rightMode, rowBlock, columnBlock }
 }

@@ -44,5 +44,4 @@ export interface RoutineStage {
   readonly itemNanoseconds: number
 }
 
-/** `threads` is how many share the items: fewer and larger items are better where there is only one. */
-export type RoutinePlanner = (step: RoutineStep, threads?: number) => RoutinePlan
+export type RoutinePlanner = (step: RoutineStep) => RoutinePlan

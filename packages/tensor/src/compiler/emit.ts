@@ -348,9 +348,11 @@ function positionIn(list: number[], item: number): number {
 }
 
 function labelOf(group: Group): string {
-  const names: string[] = []
-  for (const value of group.placed) if (!QUIET.has(value.op) && !names.includes(value.label)) names.push(value.label)
-  return names.reverse().join(' ') || [...group.placed].map((value) => value.label)[0] || 'copy'
+  const names = new Set<string>()
+  for (const value of group.placed) if (!QUIET.has(value.op)) names.add(value.label)
+  if (names.size > 0) return [...names].reverse().join(' ')
+  for (const value of group.placed) return value.label
+  return 'copy'
 }
 
 const QUIET: ReadonlySet<string> = new Set(['scalar', 'broadcastTo', 'reshape', 'iota', 'identity', 'barrier'])

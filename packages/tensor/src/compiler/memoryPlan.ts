@@ -37,9 +37,10 @@ interface Lifetime {
 }
 
 export function planMemory(slots: readonly PlanSlot[], steps: readonly Step[], options: PlanOptions): MemoryPlan {
-  const lives = lifetimes(slots, steps)
+  const uses = steps.map(stepSlots)
+  const lives = lifetimes(slots, uses)
   const reused = reuseDonated(slots, steps, lives, options.donated)
-  const temps = placeTemps(slots, steps, lives, options.alignment)
+  const temps = placeTemps(slots, steps, uses, lives, options.alignment)
   const aliasOf = new Map([...reused].map(([input, output]) => [output, input]))
   const places = slots.map((slot, k): Slot['place'] => {
     if (slot.place.kind === 'temp') return { kind: 'temp', offset: temps.offsets[k] }
@@ -52,8 +53,13 @@ export function planMemory(slots: readonly PlanSlot[], steps: readonly Step[], o
   return { places, arenaBytes: temps.arenaBytes, loopArenas: temps.loopArenas, reused }
 }
 
+interface StepSlots {
+  readonly reads: readonly number[]
+  readonly writes: readonly number[]
+}
+
 /** Slots that a step reads and those that it writes. */
-export function stepSlots(step: Step): { reads: readonly number[]; writes: readonly number[] } {
+export function stepSlots(step: Step): StepSlots {
   switch (step.kind) {
     case 'fused':
       return fusedSlots(step)
@@ -87,10 +93,9 @@ function fusedSlots(step: FusedStep): { reads: number[]; writes: number[] } {
   return { reads: [...reads], writes: step.stores.map((store) => step.operands[store.operand]) }
 }
 
-function lifetimes(slots: readonly PlanSlot[], steps: readonly Step[]): (Lifetime | null)[] {
+function lifetimes(slots: readonly PlanSlot[], uses: readonly StepSlots[]): (Lifetime | null)[] {
   const lives: (Lifetime | null)[] = slots.map(() => null)
-  steps.forEach((step, at) => {
-    const { reads, writes } = stepSlots(step)
+  uses.forEach(({ reads, writes }, at) => {
     for (const slot of [...reads, ...writes]) {
       const life = lives[slot]
       if (life === null) lives[slot] = { first: at, last: at }
@@ -109,9 +114,14 @@ function reuseDonated(
 ): Map<number, number> {
   const reused = new Map<number, number>()
   const taken = new Set<number>()
-  const inputs = slots
-    .map((slot, k) => ({ slot, k }))
-    .filter(({ slot }) => slot.place.kind === 'input' && donated.has(slot.place.index))
+  /** Donated inputs by what an output has to have in common with them. */
+  const inputs = new Map<string, { slot: PlanSlot; k: number }[]>()
+  slots.forEach((slot, k) => {
+    if (slot.place.kind !== 'input' || !donated.has(slot.place.index)) return
+    const alike = inputs.get(layoutKey(slot))
+    if (alike === undefined) inputs.set(layoutKey(slot), [{ slot, k }])
+    else alike.push({ slot, k })
+  })
   for (const slot of slots) {
     if (slot.place.kind !== 'output' || slot.place.aliasOf === undefined) continue
     reused.set(slot.place.aliasOf, slot.place.index)
@@ -122,9 +132,8 @@ function reuseDonated(
       if (output.place.kind !== 'output' || taken.has(output.place.index)) return
       const life = lives[k]
       if (life === null) return
-      const found = inputs.find(({ slot, k: input }) => {
+      const found = inputs.get(layoutKey(output))?.find(({ slot, k: input }) => {
         if (slot.place.kind !== 'input' || reused.has(slot.place.index)) return false
-        if (slot.bytes !== output.bytes || slot.dtype !== output.dtype) return false
         const inputLife = lives[input]
         if (sameStep)
           return (
@@ -138,6 +147,10 @@ function reuseDonated(
     })
   }
   return reused
+}
+
+function layoutKey(slot: PlanSlot): string {
+  return `${slot.dtype} ${slot.bytes}`
 }
 
 /**
@@ -174,6 +187,7 @@ function sameAccess(a: Access, b: Access): boolean {
 function placeTemps(
   slots: readonly PlanSlot[],
   steps: readonly Step[],
+  uses: readonly StepSlots[],
   lives: readonly (Lifetime | null)[],
   alignment: number,
 ) {
@@ -182,7 +196,7 @@ function placeTemps(
   const loopArenas = new Map<LoopStep, number>()
   const isTemp = (slot: number): boolean => slots[slot].place.kind === 'temp'
   steps.forEach((step, at) => {
-    const { reads, writes } = stepSlots(step)
+    const { reads, writes } = uses[at]
     const dying = new Set(reads.filter((slot) => isTemp(slot) && lives[slot]?.last === at && !writes.includes(slot)))
     // What a routine makes only for its epilogue dies in this step. Results come first, so they have a place by then.
     const passed = new Set<number>()

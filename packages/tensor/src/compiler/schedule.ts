@@ -32,9 +32,41 @@ export function readsOf(step: PlannedStep, fused: FusedGraph): readonly Value[] 
   return epilogue === undefined ? operands : [...operands, ...epilogue.loads]
 }
 
-/** Number of the last value that a step makes: its place in the program. */
-function keyOf(step: PlannedStep): number {
-  return step instanceof Group ? Math.max(...step.roots.map((root) => root.value.id)) : step.value.id
+/**
+ * Where steps belong in the order: where their last value was made. Steps that nothing waits for, such as updates of parameters, follow
+ * what they read instead, so that it is still in the cache and its memory is free soon; but not before other readers
+ * of the inputs they read, which they may overwrite.
+ */
+function placeKeys(
+  steps: readonly PlannedStep[],
+  fused: FusedGraph,
+  needsOf: (step: PlannedStep) => readonly PlannedStep[],
+): ReadonlyMap<PlannedStep, number> {
+  const keys = new Map<PlannedStep, number>(steps.map((step) => [step, lastValue(step)]))
+  const needs = new Map(steps.map((step) => [step, needsOf(step)]))
+  const awaited = new Set([...needs.values()].flat())
+  const lastReader = new Map<Value, number>()
+  for (const step of steps) {
+    if (!awaited.has(step)) continue
+    const key = keys.get(step)! // as above
+    for (const value of readsOf(step, fused)) {
+      if (value.op === 'input') lastReader.set(value, Math.max(lastReader.get(value) ?? -1, key))
+    }
+  }
+  for (const step of steps) {
+    if (awaited.has(step)) continue
+    const makers = (needs.get(step) ?? []).map((maker) => keys.get(maker) ?? -1)
+    const readers = readsOf(step, fused).map((value) => lastReader.get(value) ?? -1)
+    const last = [...makers, ...readers].reduce((a, b) => Math.max(a, b), -1)
+    keys.set(step, Math.min(last + 0.5, lastValue(step)))
+  }
+  return keys
+}
+
+/** Number of the last value that a step makes. */
+function lastValue(step: PlannedStep): number {
+  if (!(step instanceof Group)) return step.value.id
+  return step.roots.reduce((last, { value }) => Math.max(last, value.id), -1)
 }
 
 /** Every step once, operands first. An epilogue is not listed: it is a part of its product. */
@@ -56,6 +88,8 @@ export function scheduleSteps(fused: FusedGraph): PlannedStep[] {
   const order: PlannedStep[] = []
   const done = new Set<PlannedStep>()
   const all = [...fused.groups.filter((group) => !hostOf.has(group)), ...fused.calls]
+  const keys = placeKeys(all, fused, needsOf)
+  const keyOf = (step: PlannedStep): number => keys.get(step)! // every maker is one of `all`
   all.sort((a, b) => keyOf(a) - keyOf(b))
   for (const step of all) visit(step)
   return order

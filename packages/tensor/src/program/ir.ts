@@ -192,7 +192,8 @@ export interface View {
 /**
  * Work done by a hand-written kernel. `attrs` is plain JSON data; see `routines.ts` for every name,
  * its attributes, operands and results. Results are dense. `epilogue` reads the finished result by ordinary
- * loads and may overwrite it; it has the result's domain and may be run tile by tile.
+ * loads and may overwrite it; it has the result's domain and no phases, reads each element of the result only where it
+ * is, and may be run tile by tile, while the routine still reads its operands for other tiles.
  */
 export interface RoutineStep {
   readonly kind: 'routine'
