@@ -153,6 +153,11 @@ const rows: [call: () => unknown, name: string, parts: readonly string[]][] = [
   [() => setDefaultBackend(wrong(Promise.resolve())), 'ArgumentError', ['setDefaultBackend: ', 'promise', 'await']],
   [() => api.flattenTree(Promise.resolve(1)), 'ArgumentError', ['Promise', 'await it']],
   [() => api.flattenTree(cyclic()), 'ArgumentError', ['contain itself']],
+  [() => random.normal(wrong(0), [2]), 'ArgumentError', ['random.normal: ', 'random.key(0)']],
+  [() => api.relu(wrong({ dtype: 'f32', shape: [2] })), 'ArgumentError', ['another copy of @tarazed/tensor']],
+  // More arguments than a method has
+  [() => loosely(x.matmul)(x, { transposeB: true }), 'ArgumentError', ['matmul: ', 'one argument', 'got 2', 'Object']],
+  [() => loosely(x.relu)({ inplace: true }), 'ArgumentError', ['relu: ', 'nothing', 'got 1']],
   // Ranges
   [() => api.full([2], wrong('a')), 'ArgumentError', ['full: ', 'got "a"']],
   [() => random.bernoulli(key, 2, [3]), 'ArgumentError', ['random.bernoulli: ', '[0, 1]', 'got 2']],

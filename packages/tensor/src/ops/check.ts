@@ -40,7 +40,12 @@ export function requireTensor(op: string, ...values: readonly unknown[]): void {
 }
 
 function wayToTensor(value: unknown): string {
-  return value instanceof Promise ? 'await it first' : 'wrap data in tensor(…)'
+  if (value instanceof Promise) return 'await it first'
+  const { dtype, shape } = (value ?? {}) as Partial<Tensor>
+  // Its class is another one: two versions in node_modules, or one bundled twice.
+  if (DTYPES.includes(dtype as DType) && Array.isArray(shape))
+    return 'it was made by another copy of @tarazed/tensor, so install or bundle the package once (npm ls @tarazed/tensor)'
+  return 'wrap data in tensor(…)'
 }
 
 /** @throws DTypeError when an operand is not f32, f16 or bf16 */

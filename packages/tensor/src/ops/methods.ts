@@ -3,7 +3,7 @@ import type { DType } from '../dtype.js'
 import { Tensor } from '../graph/tensor.js'
 import * as activations from './activations.js'
 import * as attention from './attention.js'
-import type { Operand } from './check.js'
+import { argumentError, show, type Operand } from './check.js'
 import * as comparisons from './compare.js'
 import * as convolutions from './conv.js'
 import * as elementwise from './elementwise.js'
@@ -343,6 +343,69 @@ const operators: { readonly [Name in OperatorName]: Operator<Name> } = {
   crossEntropy: losses.crossEntropy,
 }
 
+/** Methods whose last parameters may be left out. They check themselves what stands there. */
+const WITH_OPTIONAL: ReadonlySet<string> = new Set<OperatorName>([
+  'gelu',
+  'clip',
+  'sum',
+  'prod',
+  'mean',
+  'max',
+  'min',
+  'any',
+  'all',
+  'logsumexp',
+  'var',
+  'std',
+  'norm',
+  'argmax',
+  'argmin',
+  'cumsum',
+  'cumprod',
+  'cummax',
+  'cummin',
+  'transpose',
+  'squeeze',
+  'flip',
+  'pad',
+  'split',
+  'unstack',
+  'roll',
+  'tril',
+  'triu',
+  'diag',
+  'indexSelect',
+  'oneHot',
+  'sort',
+  'argsort',
+  'topk',
+  'quantMatmul',
+  'groupedMatmul',
+  'conv1d',
+  'conv2d',
+  'conv3d',
+  'convTranspose2d',
+  'resize',
+  'softmax',
+  'logSoftmax',
+  'layerNorm',
+  'rmsNorm',
+  'scaledDotProductAttention',
+  'rope',
+  'crossEntropy',
+])
+
+/** Options that the operator does not have would be ignored without a word, as in `a.matmul(b, { transposeB: true })`. */
+function tooMany(name: string, most: number, rest: readonly unknown[]): Error {
+  const count = most === 0 ? 'nothing' : most === 1 ? 'one argument' : `${most} arguments`
+  return argumentError(
+    name,
+    `the method takes ${count} beside the tensor itself`,
+    `${rest.length}, the last ${show(rest[rest.length - 1])}`,
+    'drop what is too much, and see the documentation of the operator',
+  )
+}
+
 let installed = false
 
 /** Puts the methods on `Tensor.prototype`. Called once, by the package entry. */
@@ -356,14 +419,18 @@ export function installMethods(readers: TensorReaders): void {
   for (const [name, read] of Object.entries(readers) as [string, Method][]) define(name, read)
   // Older browsers have no `using` and no symbol for it.
   if (typeof Symbol.dispose === 'symbol') define(Symbol.dispose, (x) => readers.dispose(x))
-  for (const [name, operator] of Object.entries(operators) as [string, Method][]) define(name, operator)
+  for (const [name, operator] of Object.entries(operators) as [string, Method][])
+    define(name, operator, WITH_OPTIONAL.has(name) ? Infinity : operator.length - 1)
 }
 
 type Method = (x: Tensor, ...rest: never[]) => unknown
 
-function define(name: string | symbol, method: Method): void {
+function define(name: string | symbol, method: Method, most = Infinity): void {
   const value = function (this: Tensor, ...rest: never[]): unknown {
-    return method(this, ...rest)
+    const result = method(this, ...rest)
+    // Afterwards: what the operator says of numbers that should be one list teaches more.
+    if (rest.length > most) throw tooMany(String(name), most, rest)
+    return result
   }
   Object.defineProperty(Tensor.prototype, name, { value, writable: true, configurable: true })
 }

@@ -56,7 +56,13 @@ export function key(seed: number): Tensor {
 
 /** @throws ShapeError or DTypeError for anything but a u32 [2] tensor */
 export function requireKey(op: string, k: Tensor): void {
-  requireTensor(op, k)
+  if (!(k instanceof Tensor))
+    throw argumentError(
+      op,
+      'the key must be a tensor of its own',
+      show(k),
+      `make one with random.key(${typeof k === 'number' ? String(k) : 'seed'})`,
+    )
   if (k.dtype !== 'u32' || k.rank !== 1 || k.shape[0] !== 2)
     throw shapeError(
       op,

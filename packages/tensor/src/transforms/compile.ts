@@ -25,7 +25,7 @@ import { runExecutable } from '../runtime/recorder.js'
 import { allocateOutputs, retryAfterCollection, settle } from '../runtime/run.js'
 import { showShape, sizeOf } from '../shape.js'
 import { isTraced, oldestTraceMark, runTrace } from './trace.js'
-import { requireFunction } from './traced.js'
+import { flattenResult, requireFunction } from './traced.js'
 
 /** Options of `compile`. */
 export interface CompileOptions {
@@ -257,13 +257,13 @@ class Compiled<A extends readonly unknown[], R> {
     const recorder = recordSites(callSite)
     const traced = (() => {
       try {
-        return runTrace(() => flattenTree(this.#fn(...(buildArguments(defs, placeholders) as unknown as A))))
+        return runTrace(() =>
+          flattenResult('compile', this.#fn(...(buildArguments(defs, placeholders) as unknown as A))),
+        )
       } finally {
         recordSites(recorder)
       }
     })()
-    if (traced.leaves.length === 0)
-      throw new ArgumentError('compile: the function must return at least one tensor; return what it computes')
     checkDTypes(traced.leaves, backend)
     const built = buildValues(traced.leaves, placeholders, { capabilities, scalars: 'constant' })
     warnAboutKeys(built.captured)
