@@ -1,168 +1,156 @@
-/** Text to learn from: files of a folder as one stream of bytes, cut into a training and a held-out part. */
+/** What is learned: texts by domain, each with a part that is held out. */
 import { createHash } from 'node:crypto'
-import { type Dirent, constants } from 'node:fs'
-import { open, readdir, stat } from 'node:fs/promises'
-import { join, relative, resolve } from 'node:path'
+import { type Language } from '../tinyWorld/words.js'
 import { Failure } from './failure.js'
-import type { SkipReason } from './messages.js'
+import { type TextFile, type TextFiles, readTextFiles } from './textFiles.js'
 
-/** Ends every document. Text files have no such byte, so the model learns where documents begin and end. */
-export const END_OF_DOCUMENT = 0
-
-export interface TextFiles {
-  /** Every file's bytes, each followed by END_OF_DOCUMENT. */
-  readonly bytes: Uint8Array
-  readonly files: number
-  readonly skipped: readonly { readonly path: string; readonly reason: SkipReason }[]
-  /** Whether the limit cut the text short. */
-  readonly cut: boolean
+/** A text to learn from, in pieces. What is an answer counts fully in the loss; see `tokens.ts`. */
+export interface LearnedText {
+  readonly pieces: readonly { readonly text: string; readonly isAnswer: boolean }[]
 }
 
-export interface Corpus extends TextFiles {
-  readonly train: Uint8Array
-  readonly heldOut: Uint8Array
-  /** Equal for equal text: a resumed run repeats the old one only then. */
+/** One kind of text. */
+export interface Domain {
+  readonly name: string
+  readonly language: Language
+  readonly texts: readonly LearnedText[]
+  /** Texts that are never learned: they tell how well the others were. */
+  readonly heldOut: readonly string[]
+}
+
+/** Everything that a run learns from. */
+export interface Corpus {
+  /** Whether it is the tiny world, which has questions. */
+  readonly isWorld: boolean
+  readonly domains: readonly Domain[]
+  readonly files: number
+  readonly skipped: TextFiles['skipped']
+  readonly cut: boolean
   readonly sha256: string
 }
 
-/** The text of this repository: what `npm start` learns without --corpus. Paths from its root. */
-const OWN_TEXT = ['README.md', 'docs', 'packages', 'recipes', 'tools']
-const OWN_EXTENSIONS = /\.(md|ts|mjs)$/
-const OWN_EXCLUDED = /(^|[/\\])(generated|dist)([/\\]|$)|CHANGELOG\.md$/
+/** A plain text: all of it counts. */
+export function plainText(text: string): LearnedText {
+  return { pieces: [{ text, isAnswer: true }] }
+}
 
-/** More text than a run of minutes can use, and few enough bytes to hold. */
-export const MAX_CORPUS_BYTES = 256 * 1024 * 1024
+/** All pieces of a text. */
+export function wholeOf({ pieces }: LearnedText): string {
+  return pieces.map(({ text }) => text).join('')
+}
+
+/** UTF-8 bytes of texts. */
+export function bytesOf(texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0)
+}
+
+/** Bytes that are learned from. */
+export function learnedBytes({ texts }: Domain): number {
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(wholeOf(text)), 0)
+}
+
+/** Equal for equal texts: a run goes on only with the texts that it began with. */
+export function fingerprintOf(domains: readonly Domain[]): string {
+  const hash = createHash('sha256')
+  for (const { name, texts, heldOut } of domains) {
+    hash.update(JSON.stringify([name, texts.length, heldOut.length]))
+    for (const { pieces } of texts) for (const { text } of pieces) hash.update(text).update('\0')
+    for (const text of heldOut) hash.update(text).update('\0')
+  }
+  return hash.digest('hex')
+}
+
+/** Files of this size are domains of their own. */
+const LARGE_FILE = 20_000
+/** More domains than this make a report that nobody reads; the files are put together by language then. */
+const MOST_DOMAINS = 8
+/** The end of every domain is held out: this share of it. */
+const HELD_OUT = 1 / 20
+/** Bytes. */
+const LEAST_TEXT = 2000
 
 /**
- * Reads a file, or every text file of a folder with its sub-folders (dot-folders and node_modules excepted).
+ * The user's text: a file, or every text file of a folder. The last twentieth of every domain is held out: of a large file its
+ * end, of many small ones the last in the order of their names.
  *
- * @throws Failure when the path is missing or holds too little text for windows of `context` bytes
+ * @throws Failure when the path is missing or holds too little text
  */
-export async function readCorpus(path: string, { context }: { readonly context: number }): Promise<Corpus> {
-  const root = resolve(path)
-  return asCorpus(path, await readTextFiles(await listFiles(root), root), context)
+export async function fileCorpus(path: string): Promise<Corpus> {
+  const found = await readTextFiles(path)
+  if (found.files.length === 0) throw new Failure((say) => say.emptyCorpus(path, found.skipped.length))
+  const bytes = bytesOf(found.files.map(({ text }) => text))
+  if (bytes < LEAST_TEXT) throw new Failure((say) => say.smallCorpus(path, bytes, LEAST_TEXT))
+  const domains = grouped(found.files).map(({ name, files }) => heldOutEnd(name, files))
+  const { skipped, cut } = found
+  return { isWorld: false, domains, files: found.files.length, skipped, cut, sha256: fingerprintOf(domains) }
 }
 
-/** The documents and source of the repository at `root`. */
-export async function readOwnText(root: string, { context }: { readonly context: number }): Promise<Corpus> {
-  const present = await Promise.all(OWN_TEXT.map((part) => listFiles(join(root, part)).catch(() => [])))
-  const wanted = present.flat().filter((file) => {
-    const path = relative(root, file)
-    return OWN_EXTENSIONS.test(path) && !OWN_EXCLUDED.test(path)
+interface Group {
+  readonly name: string
+  readonly files: readonly TextFile[]
+}
+
+/** A single file, and large files, by themselves, if they are few, the small ones together; else all files by language. */
+function grouped(files: readonly TextFile[]): Group[] {
+  if (files.length === 1) return [{ name: files[0].path, files }]
+  const large = files.filter(({ text }) => Buffer.byteLength(text) >= LARGE_FILE)
+  if (large.length > MOST_DOMAINS || large.length === 0) return byLanguage(files)
+  const small = files.filter((file) => !large.includes(file))
+  const alone = large.map((file) => ({ name: file.path, files: [file] }))
+  return bytesOf(small.map(({ text }) => text)) < LEAST_TEXT
+    ? addToLast(alone, small)
+    : [...alone, ...byLanguage(small)]
+}
+
+/** Files too small to be scored by themselves are learned with another domain. */
+function addToLast(groups: readonly Group[], files: readonly TextFile[]): Group[] {
+  const [first, ...rest] = groups
+  return [{ ...first, files: [...files, ...first.files] }, ...rest]
+}
+
+function byLanguage(files: readonly TextFile[]): Group[] {
+  const named: Readonly<Record<Language, string>> = { en: 'English', zh: '中文' }
+  return (['en', 'zh'] as const).flatMap((language) => {
+    const own = files.filter(({ text }) => languageOf(text) === language)
+    return own.length === 0 ? [] : [{ name: named[language], files: own }]
   })
-  return asCorpus(root, await readTextFiles(wanted, root), context)
 }
 
-/** Paths of all files under a folder, in an order that does not depend on the machine; a file lists itself. */
-async function listFiles(path: string): Promise<string[]> {
-  const info = await stat(path).catch((cause: unknown) => {
-    throw new Failure((say) => say.noCorpus(path), { cause })
-  })
-  if (!info.isDirectory()) return [path]
-  const found: string[] = []
-  const folders = [path]
-  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-    const entries = await readdir(folder, { withFileTypes: true }).catch((): Dirent[] => [])
-    for (const entry of entries) {
-      if (entry.name.startsWith('.') || entry.name === 'node_modules') continue
-      // links to folders are not followed: they may lead in a circle
-      if (entry.isDirectory()) folders.push(join(folder, entry.name))
-      else found.push(join(folder, entry.name))
-    }
+/** Chinese where Chinese characters are more than a fifth of all letters. */
+export function languageOf(text: string): Language {
+  const han = text.match(/\p{Script=Han}/gu)?.length ?? 0
+  const letters = text.match(/\p{L}/gu)?.length ?? 0
+  return han > letters / 5 ? 'zh' : 'en'
+}
+
+function heldOutEnd(name: string, files: readonly TextFile[]): Domain {
+  const total = bytesOf(files.map(({ text }) => text))
+  let wanted = Math.ceil(total * HELD_OUT)
+  const learned: string[] = []
+  const heldOut: string[] = []
+  for (const { text } of [...files].reverse()) {
+    const bytes = Buffer.byteLength(text)
+    // a little more than wanted is fine: a small file is not cut
+    const [kept, end] = wanted <= 0 ? [text, ''] : bytes <= 1.5 * wanted ? ['', text] : cutEnd(text, wanted)
+    if (kept !== '') learned.unshift(kept)
+    if (end !== '') heldOut.unshift(end)
+    wanted = kept !== '' ? 0 : wanted - Buffer.byteLength(end)
   }
-  return found.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
+  const all = files.map(({ text }) => text).join('')
+  return { name, language: languageOf(all), texts: learned.map(plainText), heldOut }
 }
 
-/** Reads what is text and says what is not. */
-async function readTextFiles(paths: readonly string[], root: string): Promise<TextFiles> {
-  const parts: Uint8Array[] = []
-  const skipped: { path: string; reason: SkipReason }[] = []
-  let room = MAX_CORPUS_BYTES
-  let cut = false
-  for (const path of paths) {
-    if (room <= 1) {
-      cut = true
-      break
-    }
-    const read = await readText(path, room - 1)
-    if ('reason' in read) {
-      skipped.push({ path: relative(root, path) || path, reason: read.reason })
-      continue
-    }
-    cut ||= read.cut
-    parts.push(read.bytes, Uint8Array.of(END_OF_DOCUMENT))
-    room -= read.bytes.length + 1
-  }
-  return { bytes: new Uint8Array(Buffer.concat(parts)), files: parts.length / 2, skipped, cut }
+/** Cuts at a blank line, else at a line's end, else anywhere, so that about `bytes` are behind the cut. */
+function cutEnd(text: string, bytes: number): [string, string] {
+  const target = Math.max(1, text.length - Math.round((bytes * text.length) / Buffer.byteLength(text)))
+  const slack = Math.floor((text.length - target) / 4)
+  const cut = ['\n\n', '\n'].map((mark) => text.indexOf(mark, target) + mark.length)
+  const near = cut.find((at) => at >= target && at < target + slack)
+  const at = near ?? (isLowSurrogate(text, target) ? target + 1 : target)
+  return [text.slice(0, at), text.slice(at)]
 }
 
-/** The text of one file without its byte order mark, or why it is none. */
-async function readText(
-  path: string,
-  limit: number,
-): Promise<{ bytes: Uint8Array; cut: boolean } | { reason: SkipReason }> {
-  // O_NONBLOCK: opening a pipe that nobody writes to would wait for ever
-  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(() => null)
-  if (file === null) return { reason: 'unreadable' }
-  try {
-    const info = await file.stat()
-    if (!info.isFile()) return { reason: 'special' }
-    const buffer = new Uint8Array(Math.min(info.size, limit))
-    const length = await fill(file, buffer)
-    const cut = info.size > limit
-    return asText(buffer.subarray(0, length), cut)
-  } catch {
-    return { reason: 'unreadable' }
-  } finally {
-    await file.close()
-  }
-}
-
-async function fill(file: Awaited<ReturnType<typeof open>>, buffer: Uint8Array): Promise<number> {
-  let at = 0
-  while (at < buffer.length) {
-    const { bytesRead } = await file.read(buffer, at, buffer.length - at, at)
-    if (bytesRead === 0) break // it has shrunk while we read
-    at += bytesRead
-  }
-  return at
-}
-
-function asText(bytes: Uint8Array, cut: boolean): { bytes: Uint8Array; cut: boolean } | { reason: SkipReason } {
-  const marked = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
-  const text = marked ? bytes.subarray(3) : bytes
-  if (text.length === 0) return { reason: 'empty' }
-  if (text.includes(0)) return { reason: 'binary' }
-  try {
-    // a cut may fall inside a character: `stream` accepts an unfinished one at the end
-    new TextDecoder('utf-8', { fatal: true }).decode(text, { stream: cut })
-  } catch {
-    return { reason: 'notUtf8' }
-  }
-  return { bytes: text, cut }
-}
-
-function asCorpus(path: string, text: TextFiles, context: number): Corpus {
-  if (text.files === 0) throw new Failure((say) => say.emptyCorpus(path, text.skipped.length))
-  const least = 4 * (context + 1)
-  if (text.bytes.length < least) throw new Failure((say) => say.smallCorpus(path, text.bytes.length, least))
-  const sha256 = createHash('sha256').update(text.bytes).digest('hex')
-  return { ...text, ...splitHeldOut(text.bytes, context + 1), sha256 }
-}
-
-/**
- * Holds out every twentieth block, so that every kind of text in a long corpus is in both parts.
- * Blocks are 4 KiB, in a short corpus a twentieth of it, but never shorter than a window.
- */
-function splitHeldOut(bytes: Uint8Array, window: number): { train: Uint8Array; heldOut: Uint8Array } {
-  const block = Math.max(window, Math.min(4096, Math.ceil(bytes.length / 20)))
-  const every = Math.min(20, Math.floor(bytes.length / block))
-  const train: Uint8Array[] = []
-  const heldOut: Uint8Array[] = []
-  for (let k = 0; k * block < bytes.length; k++) {
-    const part = bytes.subarray(k * block, (k + 1) * block)
-    const hold = k % every === every - 1 && part.length === block
-    ;(hold ? heldOut : train).push(part)
-  }
-  return { train: new Uint8Array(Buffer.concat(train)), heldOut: new Uint8Array(Buffer.concat(heldOut)) }
+function isLowSurrogate(text: string, at: number): boolean {
+  const code = text.charCodeAt(at)
+  return code >= 0xdc00 && code <= 0xdfff
 }

@@ -1,4 +1,6 @@
 /** Errors that the user can do something about: told in their language, without a stack trace. */
+import { CheckpointError } from '@tarazed/checkpoint'
+import { DivergedError, RunError } from '@tarazed/heurimentor'
 import { AllocationError, BackendUnavailableError } from '@tarazed/tensor'
 import type { Messages } from './messages.js'
 
@@ -17,8 +19,9 @@ export class Failure extends Error {
 export function describeFailure(error: unknown, say: Messages): string {
   if (error instanceof Failure) return error.tell(say)
   if (error instanceof AllocationError || error instanceof BackendUnavailableError) return error.message
+  if (error instanceof DivergedError) return say.diverged(error.step)
   if (!(error instanceof Error)) return say.unexpected(String(error))
-  const { code, path } = error as NodeJS.ErrnoException
+  const { code, path } = systemError(error)
   switch (code) {
     case 'ENOSPC':
     case 'EDQUOT':
@@ -33,6 +36,14 @@ export function describeFailure(error: unknown, say: Messages): string {
     case 'EEXIST':
       return say.notAFolder(path)
     default:
-      return say.unexpected(error.stack ?? error.message)
+      return error instanceof CheckpointError || error instanceof RunError
+        ? error.message
+        : say.unexpected(error.stack ?? error.message)
   }
+}
+
+/** The operating system's error behind an error of ours. */
+function systemError(error: Error): { readonly code?: string; readonly path?: string } {
+  const { code, path, cause } = error as NodeJS.ErrnoException
+  return code === undefined && cause instanceof Error ? systemError(cause) : { code, path }
 }

@@ -19,6 +19,7 @@ export interface Options {
   readonly layers?: number
   readonly width?: number
   readonly context?: number
+  readonly vocab?: number
   readonly sample: number
 }
 
@@ -34,11 +35,15 @@ const NUMBER_FLAGS = {
   layers: [1, 64],
   width: [32, 4096],
   context: [8, 4096],
+  vocab: [265, 100_000],
   sample: [0, 1_000_000],
 } as const
 
+/** Tokens. */
+const DEFAULT_SAMPLE = 120
+
 /** Flags that describe the model or the run; a resumed run has them already. */
-const FIXED_BY_RUN = ['seed', 'batch', 'layers', 'width', 'context', 'out'] as const
+const FIXED_BY_RUN = ['seed', 'batch', 'layers', 'width', 'context', 'vocab', 'corpus', 'out'] as const
 
 /** The language in which errors of the command line itself are told: `--lang` may be what is wrong. */
 export function requestedLanguage(args: readonly string[], env: NodeJS.ProcessEnv): Language {
@@ -58,7 +63,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
   )
   const texts = Object.fromEntries(TEXT_FLAGS.map((flag) => [flag, values[flag] as string | undefined]))
   const options = { ...texts, ...numbers, help: values.help === true }
-  const given = { sample: 400, ...defined(options), lang: language(texts.lang, env) } as unknown as Options
+  const given = { sample: DEFAULT_SAMPLE, ...defined(options), lang: language(texts.lang, env) } as unknown as Options
   checkTogether(given)
   return given
 }

@@ -1,61 +1,64 @@
-/** Writing text: one byte at a time from a compiled step whose key/value cache is updated in place. */
-import type { KvCache } from '@tarazed/nn'
-import { type Tensor, compile, random, scalar, tensor } from '@tarazed/tensor'
-import type { Run } from './checkpoint.js'
-import { END_OF_DOCUMENT } from './corpus.js'
-import { type ByteModel, type ModelConfig, emptyCaches } from './model.js'
+/** What a model writes. */
+import { type TextGenerator } from '@tarazed/lm'
+import { type Tokenizer } from '@tarazed/tokenizer'
+import { type Corpus } from './corpus.js'
+import { Failure } from './failure.js'
+import { promptIds } from './quiz.js'
 
-export interface SampleOptions {
-  /** Bytes to go on from. */
-  readonly prompt: Uint8Array
+/** A prompt and how the model went on. */
+export interface Sample {
+  readonly name: string
+  readonly prompt: string
+  readonly text: string
+}
+
+/** What is to be written. */
+export interface SampleRequest {
+  /** The user's prompt; without one there is one of every language or domain. */
+  readonly prompt: string | undefined
+  /** Tokens. */
   readonly length: number
-  /** Below 1 likely bytes become likelier. */
-  readonly temperature: number
+  readonly context: number
   readonly seed: number
 }
 
-/** One byte of text: read it, draw the next. Traced once for every position; the caches are written in place. */
-function compileDecode(model: ByteModel, temperature: number) {
-  return compile(
-    (params: Run['params'], caches: KvCache[], byte: Tensor, position: Tensor, key: Tensor) => {
-      const { logits, caches: grown } = model.with(params).forwardCached(byte, position, caches)
-      const drawn = random.categorical(random.foldIn(key, position), logits.div(temperature)) // i32 [1]
-      return { drawn, grown }
-    },
-    { donate: ['caches'] },
-  )
+/** Ways into the tiny world. */
+const WORLD_PROMPTS: readonly (readonly [name: string, prompt: string])[] = [
+  ['English', 'One sunny day, '],
+  ['中文', '在一个下雨的日子，'],
+  ['Python', 'bag = ['],
+]
+
+/**
+ * Writes after each prompt, or from the beginning of a document.
+ * @throws Failure when the user's prompt does not fit into the context
+ */
+export async function writeSamples(
+  corpus: Corpus,
+  { generator, tokenizer }: { generator: TextGenerator; tokenizer: Tokenizer },
+  { prompt, length, context, seed }: SampleRequest,
+): Promise<Sample[]> {
+  const prompts = prompt !== undefined ? [['', prompt] as const] : corpus.isWorld ? WORLD_PROMPTS : beginnings(corpus)
+  const ids = prompts.map(([, text]) => promptIds(tokenizer, text))
+  const longest = Math.max(...ids.map((list) => list.length))
+  if (longest >= context) throw new Failure((say) => say.longPrompt(longest, context - 1))
+  const room = Math.max(0, Math.min(length, context - longest))
+  if (room === 0) return []
+  const written = await generator.complete(ids, { maxNewTokens: room, order: 'hf', temperature: 0.8, topP: 0.95, seed })
+  return prompts.map(([name, prompt], k) => ({ name, prompt, text: readable(written[k].text) }))
 }
 
-/** Bytes that the model writes after the prompt, one by one. */
-export async function* sampleBytes(
-  model: ByteModel,
-  config: ModelConfig,
-  params: Run['params'],
-  { prompt, length, temperature, seed }: SampleOptions,
-): AsyncGenerator<number> {
-  const decode = compileDecode(model, temperature)
-  const key = random.key(seed)
-  const known = [END_OF_DOCUMENT, ...prompt]
-  let cache = emptyCaches(config)
-  let byte = tensor(Int32Array.of(known[0]))
-  for (let position = 0; position < known.length + length - 1; position++) {
-    const { drawn, grown } = await decode(params, cache, byte, scalar(position, { dtype: 'i32' }), key)
-    cache = grown
-    if (position + 1 < known.length) byte = tensor(Int32Array.of(known[position + 1]))
-    else {
-      byte = drawn
-      yield await drawn.item()
-    }
-  }
+/** The first line of what was held out of each domain, a few at most. */
+function beginnings({ domains }: Corpus): (readonly [string, string])[] {
+  return domains.slice(0, 4).map(({ name, heldOut }) => [name, firstLine(heldOut[0])] as const)
 }
 
-/** Bytes as text for a terminal: unfinished characters wait, control characters do not pass. */
-export async function* readableText(bytes: AsyncIterable<number>): AsyncGenerator<string> {
-  const decoder = new TextDecoder()
-  for await (const byte of bytes) yield printable(decoder.decode(Uint8Array.of(byte), { stream: true }))
-  yield printable(decoder.decode())
+function firstLine(text: string): string {
+  const line = text.split('\n').find((candidate) => candidate.trim() !== '') ?? ''
+  return `${[...line].slice(0, 40).join('')}\n`
 }
 
-function printable(text: string): string {
-  return text.replaceAll('\0', '\n').replace(/[\u0001-\u0008\u000b-\u001f\u007f-\u009f]/g, '\ufffd')
+/** Text for a terminal: control characters do not pass. */
+export function readable(text: string): string {
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '\ufffd')
 }

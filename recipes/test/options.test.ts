@@ -18,7 +18,7 @@ describe('options', () => {
   })
 
   it('leaves out what was not given, so that defaults apply', () => {
-    expect(readOptions([], {})).toEqual({ help: false, lang: 'en', sample: 400 })
+    expect(readOptions([], {})).toEqual({ help: false, lang: 'en', sample: 120 })
   })
 
   it('takes the language from --lang, else from the locale', () => {
@@ -42,6 +42,8 @@ describe('options', () => {
     [['--width', '100'], 'multiple of 32'],
     [['--steps', '3', '--seconds', '3'], 'not both'],
     [['--resume', 'x', '--seed', '1'], '--seed belongs to the run'],
+    [['--resume', 'x', '--corpus', 'y'], '--corpus belongs to the run'],
+    [['--vocab', '100'], 'from 265 to 100000, got "100"'],
   ])('refuses %j in plain words', (args, words) => {
     expect(refusal(...args)).toContain(words)
   })

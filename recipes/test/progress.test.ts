@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { messagesIn } from '../start/messages.js'
 import { byteSize, clockTime, createProgress, cutToColumns } from '../start/progress.js'
 
-const figures = { step: 50, total: 100, bitsPerByte: 3.25, tokensPerSecond: 12345, elapsed: '0:05', left: '0:05' }
+const figures = { step: 50, total: 100, loss: 3.25, tokensPerSecond: 12345, elapsed: '0:05', left: '0:05' }
 
 function shownOn(screen: { isTTY?: boolean; columns?: number }, env: NodeJS.ProcessEnv = {}) {
   const written: string[] = []
@@ -22,7 +22,7 @@ describe('progress', () => {
     progress.show(figures)
     progress.note('a note')
     progress.end()
-    expect(output()).toBe('step 50/100  loss 3.250 bits/byte  12345 tokens/s  0:05 elapsed  0:05 left\na note\n')
+    expect(output()).toBe('step 50/100  loss 3.250  12345 tokens/s  0:05 elapsed  0:05 left\na note\n')
   })
 
   it('redraws a coloured bar on a terminal and keeps notes above it', () => {
