@@ -35,9 +35,43 @@ export interface JsonOptions {
 export function parseJsonKeepingDuplicates(text: string, options: JsonOptions = {}): JsonWithDuplicates {
   if (typeof text !== 'string')
     throw new ArgumentError(`parseJsonKeepingDuplicates: text must be a string, got ${shown(text)}`)
-  const parser = new JsonParser(text, options.file ?? 'JSON', options.maxDepth ?? 200)
+  const { file = 'JSON', maxDepth = 200 } = options
+  const plain = parseWithoutDuplicates(text, maxDepth)
+  if (plain !== undefined) return { value: plain.value, duplicates: [] }
+  const parser = new JsonParser(text, file, maxDepth)
   const value = parser.document()
   return { value, duplicates: parser.duplicates }
+}
+
+/**
+ * The platform's parser, ten times as fast, where it loses nothing: when the text has as many keys as the value.
+ * @returns undefined for everything that needs a closer look, errors included
+ */
+function parseWithoutDuplicates(text: string, maxDepth: number): { readonly value: unknown } | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return keysOfValue(value, maxDepth) === keysOfText(text) ? { value } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Keys at any depth; NaN beyond the deepest nesting that is allowed. */
+function keysOfValue(value: unknown, depth: number): number {
+  if (typeof value !== 'object' || value === null) return 0
+  if (depth <= 0) return NaN
+  if (Array.isArray(value)) return value.reduce((sum: number, item) => sum + keysOfValue(item, depth - 1), 0)
+  let count = 0
+  for (const key of Object.keys(value)) count += 1 + keysOfValue((value as Record<string, unknown>)[key], depth - 1)
+  return count
+}
+
+/** Strings that a colon follows, in a text that is known to be JSON. */
+function keysOfText(text: string): number {
+  const strings = /"(?:[^"\\]|\\.)*"\s*(:)?/g
+  let count = 0
+  for (let match = strings.exec(text); match !== null; match = strings.exec(text)) if (match[1] !== undefined) count++
+  return count
 }
 
 class JsonParser {

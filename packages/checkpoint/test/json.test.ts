@@ -18,6 +18,10 @@ describe('JSON that keeps doubled keys', () => {
       fc.property(fc.json({ maxDepth: 6 }), fc.constantFrom(0, 2, '\t'), (text, space) => {
         const spaced = JSON.stringify(JSON.parse(text), null, space)
         expect(parseJsonKeepingDuplicates(spaced)).toEqual({ value: JSON.parse(text), duplicates: [] })
+        // A doubled key elsewhere has the whole text looked at closely.
+        const { value, duplicates } = parseJsonKeepingDuplicates(`{"d": 1, "d": 2, "v": ${spaced}}`)
+        expect(value).toEqual({ d: 2, v: JSON.parse(text) })
+        expect(duplicates).toEqual([{ path: [], key: 'd', values: [1, 2] }])
       }),
       { numRuns: 300 },
     )
@@ -57,7 +61,8 @@ describe('JSON that keeps doubled keys', () => {
     fc.assert(
       fc.property(fc.array(pieces, { maxLength: 8 }), (parts) => {
         const text = parts.join('')
-        expect(parses(() => parseJsonKeepingDuplicates(text).value)).toEqual(parses(() => JSON.parse(text)))
+        for (const json of [text, `{"d": 1, "d": 2, "v": ${text}}`])
+          expect(parses(() => parseJsonKeepingDuplicates(json).value)).toEqual(parses(() => JSON.parse(json)))
       }),
       { numRuns: 3000 },
     )

@@ -36,10 +36,22 @@ export function halvesToFloats(from: Uint16Array, to: Float32Array): void {
   for (let i = 0; i < from.length; i++) to[i] = table[from[i]]
 }
 
-/** bfloat16 bits to float32: they are its upper halves. */
+/** bfloat16 bits to float32: they are its upper halves. Two at a time where they are aligned, which is half faster. */
 export function bfloatsToFloats(from: Uint16Array, to: Float32Array): void {
   const out = new Uint32Array(to.buffer, to.byteOffset, to.length)
-  for (let i = 0; i < from.length; i++) out[i] = from[i] << 16
+  const pairs = pairsOf(from)
+  for (let i = 0; i < pairs.length; i++) {
+    const pair = pairs[i]
+    out[2 * i] = pair << 16
+    out[2 * i + 1] = pair & 0xffff0000
+  }
+  for (let i = 2 * pairs.length; i < from.length; i++) out[i] = from[i] << 16
+}
+
+/** The whole pairs of an array as words; none when it does not start at a multiple of 4. */
+function pairsOf(array: Uint16Array): Uint32Array {
+  const isAligned = array.byteOffset % 4 === 0
+  return new Uint32Array(array.buffer, isAligned ? array.byteOffset : 0, isAligned ? array.length >> 1 : 0)
 }
 
 /** Half-precision bits of a float32 number, rounded to nearest, ties to even. */
@@ -74,11 +86,17 @@ function floatBitsToHalf(float: number): number {
 /** float32 to bfloat16 bits, rounded to nearest, ties to even. */
 export function floatsToBfloats(from: Float32Array, to: Uint16Array): void {
   const input = new Uint32Array(from.buffer, from.byteOffset, from.length)
-  for (let i = 0; i < from.length; i++) {
-    const float = input[i]
-    const rounded = (float + 0x7fff + ((float >>> 16) & 1)) >>> 16
-    to[i] = (float & 0x7fffffff) > 0x7f800000 ? (float >>> 16) | 0x40 : rounded
+  const pairs = pairsOf(to)
+  for (let i = 0; i < pairs.length; i++) {
+    pairs[i] = floatBitsToBfloat(input[2 * i]) | (floatBitsToBfloat(input[2 * i + 1]) << 16)
   }
+  for (let i = 2 * pairs.length; i < to.length; i++) to[i] = floatBitsToBfloat(input[i])
+}
+
+/** Adds just under half of the last kept bit, and that bit itself: ties go to even. NaN stays one. */
+function floatBitsToBfloat(float: number): number {
+  if ((float & 0x7fffffff) > 0x7f800000) return (float >>> 16) | 0x40
+  return ((float + 0x7fff + ((float >>> 16) & 1)) | 0) >>> 16
 }
 
 /**
