@@ -175,6 +175,6 @@ describe('adamw8bit', () => {
     )
     // @ts-expect-error -- no such option
     expect(() => adamw8bit({ beta: 1 })).toThrow(ArgumentError)
-    expect(() => adamw8bit({ betas: [1, 0.9] })).toThrow(/from 0 to below 1/)
+    expect(() => adamw8bit({ betas: [1, 0.9] })).toThrow(/betas is in \[0, 1\), got 1/)
   })
 })

@@ -28,10 +28,10 @@ describe('mixedPrecision', () => {
 
   it('refuses other dtypes and options', () => {
     // @ts-expect-error -- f64 is no dtype
-    expect(() => mixedPrecision((p: Tensor) => p, { dtype: 'f64' })).toThrow(/bf16 or f16, got f64/)
+    expect(() => mixedPrecision((p: Tensor) => p, { dtype: 'f64' })).toThrow(/dtype is one of bf16, f16, got "f64"/)
     // @ts-expect-error -- no such option
-    expect(() => mixedPrecision((p: Tensor) => p, { dtypes: 'f16' })).toThrow(/unknown option dtypes/)
+    expect(() => mixedPrecision((p: Tensor) => p, { dtypes: 'f16' })).toThrow(/got dtypes; did you mean dtype\?/)
     // @ts-expect-error -- no function
-    expect(() => mixedPrecision(undefined)).toThrow(/loss is a function/)
+    expect(() => mixedPrecision(undefined)).toThrow(/the loss is a function/)
   })
 })

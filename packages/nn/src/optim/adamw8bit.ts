@@ -1,8 +1,18 @@
 /** AdamW whose moments take one byte an element. */
-import { ArgumentError, type Tensor, cast, flattenTree, full, scalar, zeros } from '@tarazed/tensor'
+import { ArgumentError, type Tensor, cast, checkOptions, flattenTree, full, scalar, zeros } from '@tarazed/tensor'
+import { requireNumber, requirePair } from '../check.js'
 import { type Blocks, BLOCK, type Levels, blockCount, fromBlocks, toBlocks, zeroCode } from './blockwise8bit.js'
 import { shrinkage, shrunk } from './decay.js'
-import { type CommonOptions, type NamedTensors, type Optimizer, type OptimizerState, namedLeaves } from './optimizer.js'
+import {
+  COMMON_OPTIONS,
+  type CommonOptions,
+  type NamedTensors,
+  type Optimizer,
+  type OptimizerState,
+  checkCommon,
+  namedLeaves,
+  requireState,
+} from './optimizer.js'
 import { rateAt } from './schedule.js'
 
 /**
@@ -16,8 +26,6 @@ export interface Adamw8bitOptions extends CommonOptions {
   readonly minElements?: number
 }
 
-const OPTIONS = ['lr', 'betas', 'eps', 'weightDecay', 'decayFor', 'minElements']
-
 /**
  * AdamW with block-wise 8-bit moments (arXiv 2110.02861): 2.03 bytes of state a parameter instead of 8. Every update widens
  * the moments, steps as `adamw` does in f32, and rounds them again. Slots of a large parameter are `exp_avg` and
@@ -26,8 +34,18 @@ const OPTIONS = ['lr', 'betas', 'eps', 'weightDecay', 'decayFor', 'minElements']
  * @throws ArgumentError for an unknown option or a number out of range
  */
 export function adamw8bit(options: Adamw8bitOptions = {}): Optimizer {
-  const { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0.01, decayFor, minElements = 4096 } = options
-  checkOptions(options)
+  const {
+    lr = 1e-3,
+    betas = [0.9, 0.999],
+    eps = 1e-8,
+    weightDecay = 0.01,
+    decayFor,
+    minElements = 4096,
+  } = checkOptions(NAME, options, [...COMMON_OPTIONS, 'betas', 'eps', 'minElements'])
+  checkCommon(NAME, options)
+  requirePair(NAME, 'betas', betas, 0, 1)
+  requireNumber(NAME, 'eps', eps, 0)
+  requireNumber(NAME, 'minElements', minElements, 0)
   const [beta1, beta2] = betas
   const isLarge = ({ size }: Tensor): boolean => size >= minElements
   return {
@@ -41,6 +59,7 @@ export function adamw8bit(options: Adamw8bitOptions = {}): Optimizer {
       return { step: scalar(0, { dtype: 'i32' }), slots }
     },
     update: (params, grads, state) => {
+      requireState(NAME, state)
       const gradients = new Map(namedLeaves(NAME, grads))
       const done = cast(state.step, 'f32')
       const t = done.add(1)
@@ -140,7 +159,7 @@ function gradientOf(gradients: ReadonlyMap<string, Tensor>, name: string, leaf: 
   const gradient = gradients.get(name)
   if (gradient === undefined || gradient.shape.join() !== leaf.shape.join())
     throw new ArgumentError(
-      `${NAME}.update: a gradient has the shape of its parameter, got ${gradient === undefined ? 'none' : `[${gradient.shape.join(', ')}]`} for ${name} of [${leaf.shape.join(', ')}]`,
+      `${NAME}.update: a gradient has the shape of its parameter, got ${gradient === undefined ? 'none' : `[${gradient.shape.join(', ')}]`} for ${name} of [${leaf.shape.join(', ')}]; check the loss`,
     )
   return gradient
 }
@@ -149,20 +168,9 @@ function checkNames(leaves: readonly [string, Tensor][], gradients: ReadonlyMap<
   const known = new Set(leaves.map(([name]) => name))
   const stranger = [...gradients.keys()].find((name) => !known.has(name))
   if (stranger !== undefined)
-    throw new ArgumentError(`${NAME}.update: got a gradient for ${stranger}, which is none of the parameters`)
-}
-
-function checkOptions(options: Adamw8bitOptions): void {
-  const unknown = Object.keys(options).find((key) => !OPTIONS.includes(key))
-  if (unknown !== undefined)
-    throw new ArgumentError(`${NAME}: unknown option ${unknown}; the options are ${OPTIONS.join(', ')}`)
-  const { betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0, minElements = 4096 } = options
-  const isRate = (beta: unknown): boolean => typeof beta === 'number' && beta >= 0 && beta < 1
-  if (!Array.isArray(betas) || betas.length !== 2 || !betas.every(isRate))
-    throw new ArgumentError(`${NAME}: betas are two numbers from 0 to below 1, got ${JSON.stringify(betas)}`)
-  for (const [name, value] of Object.entries({ eps, weightDecay, minElements }))
-    if (typeof value !== 'number' || !(value >= 0))
-      throw new ArgumentError(`${NAME}: ${name} is a number of at least 0, got ${String(value)}`)
+    throw new ArgumentError(
+      `${NAME}.update: got a gradient for ${stranger}, which is none of the parameters; take gradients with respect to the same tree`,
+    )
 }
 
 /** 1 - βᵗ as -expm1(t·ln β): with β = 0.999 the plain difference keeps only four digits in f32. */

@@ -1,5 +1,6 @@
 /** Forward and backward passes in a narrow dtype over f32 parameters. */
-import { ArgumentError, type Tensor, cast, mapTree } from '@tarazed/tensor'
+import { type Tensor, cast, checkOptions, mapTree } from '@tarazed/tensor'
+import { requireChoice, requireFunction } from '../check.js'
 import { parameterName } from '../parameterNames.js'
 
 /** Options of `mixedPrecision`. */
@@ -12,6 +13,8 @@ export interface MixedPrecisionOptions {
 
 /** A tree with its f32 tensors in another float dtype. */
 export function castFloats<T>(tree: T, dtype: 'f32' | 'bf16' | 'f16', keep: MixedPrecisionOptions['keep'] = none): T {
+  requireChoice('castFloats', 'dtype', dtype, ['f32', 'bf16', 'f16'])
+  requireFunction('castFloats', 'keep', keep)
   return mapTree(tree, (leaf, path) => {
     const isFloat = leaf.dtype === 'f32' || leaf.dtype === 'bf16' || leaf.dtype === 'f16'
     return isFloat && !keep(parameterName(path), leaf) ? cast(leaf, dtype) : leaf
@@ -41,12 +44,9 @@ export function mixedPrecision<P, Rest extends readonly unknown[], R>(
   loss: (params: P, ...rest: Rest) => R,
   options: MixedPrecisionOptions = {},
 ): (params: P, ...rest: Rest) => R {
-  const unknown = Object.keys(options).find((key) => key !== 'dtype' && key !== 'keep')
-  const { dtype = 'bf16', keep } = options
-  if (typeof loss !== 'function') throw new ArgumentError(`mixedPrecision: loss is a function, got ${typeof loss}`)
-  if (unknown !== undefined)
-    throw new ArgumentError(`mixedPrecision: unknown option ${unknown}; the options are dtype, keep`)
-  if (dtype !== 'bf16' && dtype !== 'f16')
-    throw new ArgumentError(`mixedPrecision: dtype is bf16 or f16, got ${String(dtype)}`)
+  requireFunction('mixedPrecision', 'the loss', loss)
+  const { dtype = 'bf16', keep } = checkOptions('mixedPrecision', options, ['dtype', 'keep'])
+  requireChoice('mixedPrecision', 'dtype', dtype, ['bf16', 'f16'])
+  if (keep !== undefined) requireFunction('mixedPrecision', 'keep', keep)
   return (params, ...rest) => loss(castFloats(params, dtype, keep), ...rest)
 }

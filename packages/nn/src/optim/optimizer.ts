@@ -166,7 +166,8 @@ export function namedLeaves(optimizer: string, tree: unknown): [string, Tensor][
   })
 }
 
-function requireState(optimizer: string, state: OptimizerState): void {
+/** @throws ArgumentError for anything but the state of an optimiser */
+export function requireState(optimizer: string, state: OptimizerState): void {
   const { step, slots } = (state ?? {}) as Partial<OptimizerState>
   if (!(step instanceof Tensor) || typeof slots !== 'object')
     throw new ArgumentError(
