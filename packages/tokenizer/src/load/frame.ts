@@ -1,6 +1,6 @@
 /** What a post-processor puts around a text. */
 import { shown, TokenizerError } from '../errors.js'
-import { isObject, listField, objectField, type JsonObject } from './json.js'
+import { isObject, listField, objectField, stepsOf, type JsonObject } from './json.js'
 
 /** Ids before and after a text. */
 export interface Frame {
@@ -15,28 +15,27 @@ const NOTHING: Frame = { before: [], after: [] }
  * @throws TokenizerError when it cannot be understood
  */
 export function frameOf(json: JsonObject, file: string): Frame {
-  return frameOfProcessor(objectField(json, 'post_processor', file), file)
+  return stepsOf(objectField(json, 'post_processor', file), 'processors', file)
+    .map((step) => frameOfStep(step, file))
+    .reduce(around, NOTHING)
 }
 
-function frameOfProcessor(processor: JsonObject | undefined, file: string): Frame {
-  switch (processor?.type) {
-    case undefined:
+/** A later step puts its tokens around those of earlier ones. */
+function around(inner: Frame, outer: Frame): Frame {
+  return { before: [...outer.before, ...inner.before], after: [...inner.after, ...outer.after] }
+}
+
+function frameOfStep(step: JsonObject, file: string): Frame {
+  switch (step.type) {
     case 'ByteLevel':
       return NOTHING
     case 'TemplateProcessing':
-      return frameOfTemplate(processor, file)
+      return frameOfTemplate(step, file)
     case 'RobertaProcessing':
     case 'BertProcessing':
-      return { before: [idOfPair(processor.cls, file)], after: [idOfPair(processor.sep, file)] }
-    case 'Sequence':
-      return listField(processor, 'processors', file)
-        .map((step) => frameOfProcessor(isObject(step) ? step : undefined, file))
-        .reduce(
-          (all, { before, after }) => ({ before: [...before, ...all.before], after: [...all.after, ...after] }),
-          NOTHING,
-        )
+      return { before: [idOfPair(step.cls, file)], after: [idOfPair(step.sep, file)] }
     default:
-      throw new TokenizerError(`${file}: post_processor of type ${shown(processor?.type)} cannot be had here`, {
+      throw new TokenizerError(`${file}: post_processor of type ${shown(step.type)} cannot be had here`, {
         file,
         kind: 'unsupported',
       })

@@ -49,3 +49,22 @@ export function listField(object: JsonObject, field: string, file: string): read
   if (!Array.isArray(value)) throw new TokenizerError(`${file}: ${field} must be a list, got ${shown(value)}`, { file })
   return value
 }
+
+/** Steps in steps in steps: nothing sensible is deeper. */
+const DEEPEST = 32
+
+/**
+ * The steps of a `Sequence`, those of sequences in it included; a config of another type is its only step.
+ * @param field where a sequence lists its steps
+ * @throws TokenizerError for steps that are no objects, and for sequences within sequences without end
+ */
+export function stepsOf(config: JsonObject | undefined, field: string, file: string, depth = 0): JsonObject[] {
+  if (config === undefined) return []
+  if (config.type !== 'Sequence') return [config]
+  if (depth > DEEPEST)
+    throw new TokenizerError(`${file}: sequences of ${field} may be ${DEEPEST} deep, got more`, { file })
+  return listField(config, field, file).flatMap((step) => {
+    if (isObject(step)) return stepsOf(step, field, file, depth + 1)
+    throw new TokenizerError(`${file}: a step of ${field} must be an object, got ${shown(step)}`, { file })
+  })
+}

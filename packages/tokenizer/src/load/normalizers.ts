@@ -3,32 +3,22 @@ import { SequenceNormalizer } from '@huggingface/tokenizers'
 import { shown, TokenizerError } from '../errors.js'
 import { alignedNormalizer, chainedNormalizers, type Normalizer } from '../normalization.js'
 import { charsmapNormalizer } from '../unigram/charsmap.js'
-import { isObject, listField, objectField, type JsonObject } from './json.js'
+import { objectField, stepsOf, type JsonObject } from './json.js'
 
 /**
  * The normaliser that a file names, or undefined.
  * @throws TokenizerError of kind `unsupported` for one that the library does not know
  */
 export function normalizerOf(json: JsonObject, file: string): Normalizer | undefined {
-  const config = objectField(json, 'normalizer', file)
-  const steps = config === undefined ? [] : stepsOf(config, file)
+  const configs = stepsOf(objectField(json, 'normalizer', file), 'normalizers', file)
+  const steps = configs.flatMap((config) => stepOf(config, file) ?? [])
   return steps.length === 0 ? undefined : chainedNormalizers(steps)
 }
 
-function stepsOf(config: JsonObject, file: string): Normalizer[] {
-  switch (config.type) {
-    case 'Sequence':
-      return listField(config, 'normalizers', file).flatMap((step) => {
-        if (isObject(step)) return stepsOf(step, file)
-        throw new TokenizerError(`${file}: a step of normalizer must be an object, got ${shown(step)}`, { file })
-      })
-    case 'Precompiled':
-      return typeof config.precompiled_charsmap === 'string'
-        ? [charsmapNormalizer(bytesOfBase64(config.precompiled_charsmap, file), file)]
-        : []
-    default:
-      return [libraryStep(config, file)]
-  }
+function stepOf(config: JsonObject, file: string): Normalizer | undefined {
+  if (config.type !== 'Precompiled') return libraryStep(config, file)
+  const { precompiled_charsmap: table } = config
+  return typeof table === 'string' ? charsmapNormalizer(bytesOfBase64(table, file), file) : undefined
 }
 
 function libraryStep(config: JsonObject, file: string): Normalizer {

@@ -5,7 +5,7 @@ import { shown, TokenizerError } from '../errors.js'
 import { type Tokenizer } from '../tokenizer.js'
 import { byteLevelTokenizer } from './byteLevel.js'
 import { frameOf } from './frame.js'
-import { isObject, listField, objectField, type JsonObject } from './json.js'
+import { isObject, listField, objectField, stepsOf, type JsonObject } from './json.js'
 import { parseMergeList } from './merges.js'
 import { normalizerOf } from './normalizers.js'
 import { addedTokenOf, type Settings } from './settings.js'
@@ -62,7 +62,7 @@ function fromBpe(json: JsonObject, model: JsonObject, added: readonly AddedToken
 
 /** The steps of the pre-tokenizer; one of them must be ByteLevel. */
 function splitting(json: JsonObject): { splitter?: Splitter; addPrefixSpace: boolean } {
-  const steps = stepsOf(objectField(json, 'pre_tokenizer', FILE))
+  const steps = stepsOf(objectField(json, 'pre_tokenizer', FILE), 'pretokenizers', FILE)
   const byteLevel = steps.find(({ type }) => type === 'ByteLevel')
   if (byteLevel === undefined)
     throw unsupported(
@@ -71,16 +71,6 @@ function splitting(json: JsonObject): { splitter?: Splitter; addPrefixSpace: boo
   const addPrefixSpace = byteLevel.add_prefix_space === true
   if (steps.length === 1 && byteLevel.use_regex !== false) return { addPrefixSpace }
   return { splitter: splitterOf(steps.flatMap(splittersOfStep)), addPrefixSpace }
-}
-
-function stepsOf(config: JsonObject | undefined): JsonObject[] {
-  if (config === undefined) return []
-  if (config.type !== 'Sequence') return [config]
-  return listField(config, 'pretokenizers', FILE).flatMap((step) => {
-    if (!isObject(step))
-      throw new TokenizerError(`${FILE}: a step of pre_tokenizer must be an object, got ${shown(step)}`, { file: FILE })
-    return stepsOf(step)
-  })
 }
 
 function splittersOfStep(step: JsonObject): Splitter[] {

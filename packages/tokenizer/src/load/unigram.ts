@@ -7,7 +7,7 @@ import { UnigramModel } from '../unigram/unigramModel.js'
 import { wordSplitter, type MetaspaceOptions, type WordSplitter } from '../unigram/words.js'
 import { Vocabulary } from '../vocabulary.js'
 import { frameOf } from './frame.js'
-import { isObject, listField, objectField, type JsonObject } from './json.js'
+import { isObject, listField, objectField, stepsOf, type JsonObject } from './json.js'
 import { normalizerOf } from './normalizers.js'
 import { type Settings } from './settings.js'
 
@@ -80,16 +80,15 @@ function byteToken(byte: number): string {
 }
 
 function splitterOf(config: JsonObject | undefined, file: string): WordSplitter {
-  const steps =
-    config === undefined ? [] : config.type === 'Sequence' ? listField(config, 'pretokenizers', file) : [config]
-  const types = steps.map((step) => (isObject(step) ? step.type : step))
+  const steps = stepsOf(config, 'pretokenizers', file)
+  const types = steps.map(({ type }) => type)
   const known = types.every((type, k) => type === 'Metaspace' || (type === 'WhitespaceSplit' && k === 0))
   if (!known || types.filter((type) => type === 'Metaspace').length > 1)
     throw new TokenizerError(
       `${file}: pre_tokenizer of a Unigram model must be Metaspace, WhitespaceSplit or both, got ${types.map(shown).join(', ')}`,
       { file, kind: 'unsupported' },
     )
-  const metaspace = steps.find((step): step is JsonObject => isObject(step) && step.type === 'Metaspace')
+  const metaspace = steps.find(({ type }) => type === 'Metaspace')
   return wordSplitter(types[0] === 'WhitespaceSplit', metaspace === undefined ? undefined : metaspaceOf(metaspace))
 }
 
@@ -153,17 +152,13 @@ function decodingOf(
     const { replacement, prepend } = metaspaceOf(decoder)
     return { replacement: replacement === '' ? BLANK : replacement, first: prepend === 'never' ? 'none' : 'all' }
   }
-  const steps = decoder.type === 'Sequence' ? listField(decoder, 'decoders', file) : [decoder]
   let first: FirstToken = 'none'
-  for (const step of steps) {
-    if (!isObject(step) || !isKnownStep(step))
-      throw new TokenizerError(
-        `${file}: decoder step ${shown(isObject(step) ? step.type : step)} of a Unigram model cannot be had here`,
-        {
-          file,
-          kind: 'unsupported',
-        },
-      )
+  for (const step of stepsOf(decoder, 'decoders', file)) {
+    if (!isKnownStep(step))
+      throw new TokenizerError(`${file}: decoder step ${shown(step.type)} of a Unigram model cannot be had here`, {
+        file,
+        kind: 'unsupported',
+      })
     if (step.type === 'Strip') first = 'one'
     if (step.type === 'Metaspace') first = prependOf(step) === 'never' ? 'none' : 'all'
   }

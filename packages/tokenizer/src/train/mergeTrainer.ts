@@ -1,6 +1,9 @@
 /**
  * Learns merges: the most frequent pair of neighbours becomes a token, again and again. Counts change only where a merge takes place,
  * and each pair knows its places, so a step costs as much as the pair is frequent.
+ *
+ * No two merges spell the same text: between two borders of tokens nothing outside has had a part in the merges so far, so a text that
+ * stands between borders is always cut in the same way.
  */
 import { ABSENT } from '../pairTable.js'
 import { withRoom } from '../pieceTable.js'
@@ -46,7 +49,6 @@ export class MergeTrainer {
   /** Bytes of each symbol's token. */
   readonly #lengths: Int32Array
   readonly #tokens: string[]
-  readonly #known: Set<string>
   readonly #before: Side
   readonly #after: Side
   /** Of the gained places of a step: the neighbour, as -1 - symbol when it stands before, and the place of the pair. */
@@ -59,7 +61,6 @@ export class MergeTrainer {
     const symbols = BYTES + options.merges
     this.#lengths = new Int32Array(symbols).fill(1, 0, BYTES)
     this.#tokens = [...options.byteTokens]
-    this.#known = new Set(this.#tokens)
     this.#before = sideOf(symbols)
     this.#after = sideOf(symbols)
     this.#pairs = listBytePairs(words, options.minFrequency)
@@ -80,7 +81,6 @@ export class MergeTrainer {
     const right = this.#pairs.right[pair]
     const symbol = this.#tokens.length
     this.#tokens.push(this.#tokens[left] + this.#tokens[right])
-    this.#known.add(this.#tokens[symbol])
     this.#lengths[symbol] = this.#lengths[left] + this.#lengths[right]
     this.merges.push([left, right])
     const events = this.#merge(pair, symbol)
@@ -92,6 +92,7 @@ export class MergeTrainer {
 
   /** The most frequent pair that may become a token, or -1. Counts in the queue are old ones: they have only fallen since. */
   #mostFrequent(): number {
+    const { minFrequency, maxTokenBytes } = this.#options
     const pairs = this.#pairs
     const heap = this.#heap
     while (heap.size > 0) {
@@ -99,20 +100,12 @@ export class MergeTrainer {
       const stored = heap.topCount
       heap.pop(pairs)
       const count = pairs.counts[pair]
-      if (count < this.#options.minFrequency) continue
+      if (count < minFrequency) continue
       if (count !== stored) heap.push(pair, count, pairs)
-      else if (this.#mayMerge(pair)) return pair
+      else if (this.#lengths[pairs.left[pair]] + this.#lengths[pairs.right[pair]] <= maxTokenBytes) return pair
       else pairs.drop(pair)
     }
     return -1
-  }
-
-  /** Two pairs can spell the same text; only the first becomes a token, so that every merge has an id of its own. */
-  #mayMerge(pair: number): boolean {
-    const left = this.#pairs.left[pair]
-    const right = this.#pairs.right[pair]
-    if (this.#lengths[left] + this.#lengths[right] > this.#options.maxTokenBytes) return false
-    return !this.#known.has(this.#tokens[left] + this.#tokens[right])
   }
 
   /** Joins the pair wherever it still stands. @returns the number of places that gained a neighbour */

@@ -87,7 +87,7 @@ const MERGES = 16
  * what is around them and are not learnt from.
  *
  * Of pairs of equal frequency the one with the smaller left id comes first, then the smaller right id: the result depends on the
- * counts alone. A pair whose text is a token already is never merged.
+ * counts alone.
  *
  * @param texts documents, or large parts of documents that end where a piece ends (before a line break, for example)
  * @throws TokenizerError for wrong options and texts that are no strings; the reason of the signal when it is aborted
@@ -257,19 +257,23 @@ function trainedBpe(trainer: MergeTrainer, counter: PieceCounter, settings: Sett
     roles: settings.roles,
     modelMaxLength: settings.modelMaxLength,
   }
+  let tokenizer: Tokenizer | undefined
   return {
     vocabSize: tokens.length + after.length,
     merges: merges.length,
     pieces: counter.total,
     distinctPieces: counter.distinct,
     files: () => trainedFiles(trained),
-    tokenizer: () =>
-      byteLevelTokenizer({
-        file: 'trainBpe',
-        vocab: tokens.map((token, id) => [token, id] as const),
-        merges,
-        added: trained.special.map(([content, id]) => specialToken(content, id)),
-        settings: { roles: settings.roles, cleanUp: false, modelMaxLength: settings.modelMaxLength },
-      }),
+    tokenizer: () => (tokenizer ??= tokenizerOf(trained)),
   }
+}
+
+function tokenizerOf({ tokens, merges, special, roles, modelMaxLength }: Trained): Tokenizer {
+  return byteLevelTokenizer({
+    file: 'trainBpe',
+    vocab: tokens.map((token, id) => [token, id] as const),
+    merges,
+    added: special.map(([content, id]) => specialToken(content, id)),
+    settings: { roles, cleanUp: false, modelMaxLength },
+  })
 }
