@@ -50,6 +50,9 @@ export function headDim(config: Aquila2Config): number {
   return config.head_dim ?? config.hidden_size / config.num_attention_heads
 }
 
+/** Beyond it positions could no longer be told apart. */
+const MOST_FACTOR = 1e6
+
 /** A scaling that the rotary embedding can do. */
 export interface KnownRopeScaling {
   readonly type: 'linear' | 'dynamic'
@@ -72,9 +75,9 @@ export function ropeScaling({ rope_scaling: scaling }: Pick<Aquila2Config, 'rope
       'rope_scaling',
     )
   const { factor } = scaling
-  if (typeof factor !== 'number' || !(factor >= 1) || !Number.isFinite(factor))
+  if (typeof factor !== 'number' || !(factor >= 1 && factor <= MOST_FACTOR))
     throw new ConfigError(
-      `config: rope_scaling.factor is a number of at least 1, got ${shown(factor)}; 16384 / max_position_embeddings for the 16K models`,
+      `config: rope_scaling.factor is a number from 1 to ${MOST_FACTOR}, got ${shown(factor)}; 16384 / max_position_embeddings for the 16K models`,
       'rope_scaling',
     )
   return { type, factor }

@@ -6,6 +6,7 @@ import type { RawConfig, Warn } from './rawConfig.js'
 /** Larger counts are no model but a broken file. */
 const MOST_LAYERS = 10_000
 const MOST = 2 ** 31 - 1
+const MOST_HEAD_DIM = 4096
 
 const COUNTS = [
   'vocab_size',
@@ -83,10 +84,10 @@ function checkGraph(config: RawConfig, fail: Fail): void {
 function checkHeads(config: Aquila2Config, fail: Fail): void {
   const { hidden_size, num_attention_heads: H, num_key_value_heads: G } = config
   const D = headDim(config)
-  if (!Number.isSafeInteger(D) || D < 2 || D % 2 !== 0)
+  if (!Number.isSafeInteger(D) || D < 2 || D % 2 !== 0 || D > MOST_HEAD_DIM)
     fail(
       config.head_dim === undefined ? 'num_attention_heads' : 'head_dim',
-      `a head has an even number of channels, hidden_size ${hidden_size} / num_attention_heads ${H} = ${D}`,
+      `a head has an even number of channels, at most ${MOST_HEAD_DIM}; hidden_size ${hidden_size} / num_attention_heads ${H} = ${D}`,
     )
   if (H % G !== 0) fail('num_key_value_heads', `num_key_value_heads divides num_attention_heads ${H}`)
   if (D === 2 && ropeScaling(config)?.type === 'dynamic')

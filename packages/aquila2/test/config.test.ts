@@ -154,7 +154,7 @@ describe('reading a configuration', () => {
     ['rope_theta', -1, /rope_theta is a positive number, got -1/],
     ['rms_norm_eps', 0, /rms_norm_eps is a positive number/],
     ['rope_scaling', { type: 'yarn', factor: 2 }, /linear or dynamic, got "yarn"/],
-    ['rope_scaling', { type: 'linear', factor: 0.5 }, /factor is a number of at least 1, got 0.5/],
+    ['rope_scaling', { type: 'linear', factor: 0.5 }, /factor is a number from 1 to 1000000, got 0.5/],
     ['rope_scaling', 'linear', /object or null, got "linear"/],
     ['hidden_act', 'gelu', /hidden_act is silu, got "gelu"/],
     ['attention_bias', true, /AquilaDense/],

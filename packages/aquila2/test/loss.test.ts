@@ -1,4 +1,4 @@
-import { type NamedTensors, adamw, clipByGlobalNorm } from '@tarazed/nn/optim'
+import { type NamedTensors, adamw, clipByGlobalNorm, mixedPrecision } from '@tarazed/nn/optim'
 import { parameters } from '@tarazed/nn'
 import {
   type Tensor,
@@ -12,7 +12,7 @@ import {
 import { checkGrad } from '@tarazed/tensor/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Aquila2, smallConfig } from '../src/index.js'
-import { batch, maskOf, randomModel, rows, tokens } from './support.js'
+import { batch, largestGap, maskOf, randomModel, rows, tokens } from './support.js'
 
 const backend = openReference()
 beforeAll(() => setDefaultBackend(backend))
@@ -120,6 +120,25 @@ describe('training', () => {
         losses.push((await loss.item()) as number)
       }
       expect(losses[11]).toBeLessThan(losses[0] * 0.8)
+    }
+  })
+})
+
+describe('mixed precision', () => {
+  it('computes in bf16 over f32 parameters, whose gradients are those of f32 but for rounding', async () => {
+    const config = { ...TINY, initializer_range: 0.4 }
+    const model = randomModel(config, 4)
+    await evaluate(model)
+    const ids = batch([1, 6, 2, 0, 4])
+    const narrow = Aquila2.init(config, random.key(0), { dtype: 'bf16' })
+    const loss = mixedPrecision((params: NamedTensors, ids: Tensor) => narrow.with(params).loss(ids))
+    const [value, grads] = valueAndGrad((params: NamedTensors) => loss(params, ids))(parameters(model))
+    const [wide, wideGrads] = valueAndGrad((params: NamedTensors) => model.with(params).loss(ids))(parameters(model))
+    await evaluate(value, grads, wide, wideGrads)
+    expect(Math.abs(((await value.item()) as number) - ((await wide.item()) as number))).toBeLessThan(0.05)
+    for (const [name, grad] of Object.entries(grads)) {
+      expect(grad.dtype).toBe('f32')
+      expect(largestGap(await rows(grad), await rows(wideGrads[name]))).toBeLessThan(0.1)
     }
   })
 })
