@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { Aquila2 } from '@tarazed/aquila2'
 import { savePretrained } from '@tarazed/aquila2/node'
 import { diskFolder, replaceFile } from '@tarazed/checkpoint/node'
-import { type Counters, type DomainScore, type TrainResult, train } from '@tarazed/heurimentor'
+import { type Counters, type DomainScore, type TrainResult, scoreDomains, train } from '@tarazed/heurimentor'
 import { openRunLog, readRunLog } from '@tarazed/heurimentor/node'
 import { openCpu } from '@tarazed/kernels-cpu'
 import { createGenerator } from '@tarazed/lm'
@@ -90,7 +90,7 @@ async function learnAndAnswer(options: Options, words: Messages): Promise<number
   // 6. What it has learned: a checkpoint, scores, answers, a report.
   const learned = model.with(trained.params)
   await saveModel(learned, folder)
-  await examine({ model: learned, trained, corpus, tokenizer, settings, folder, options }, words)
+  await examine({ model: learned, trained, tokens, corpus, tokenizer, settings, folder, options }, words)
   say(words.saved(shown(folder.path), shown(folder.report)))
   say(words.again(`${resumeCommand(folder.path)} --steps ${2 * trained.counters.step}`))
   return 0
@@ -127,7 +127,7 @@ async function trainRun(parts: TrainingParts, words: Messages): Promise<TrainRes
       loss: lossOf(model),
       optimizer: runOptimizer,
       data: tokens.data,
-      validation: tokens.validation,
+      validation: tokens.glimpses,
       plan: planOf(length, saved?.snapshot),
       resume: saved?.snapshot,
       extra: settings,
@@ -233,6 +233,7 @@ async function saveModel(model: Aquila2, { path }: RunFolder): Promise<void> {
 interface Examination {
   readonly model: Aquila2
   readonly trained: TrainResult<Params>
+  readonly tokens: TokenCorpus
   readonly corpus: Corpus
   readonly tokenizer: Tokenizer
   readonly settings: Settings
@@ -242,10 +243,11 @@ interface Examination {
 
 /** Scores, answers and samples: on the screen, and in the report. */
 async function examine(examination: Examination, words: Messages): Promise<void> {
-  const { model, trained, corpus, tokenizer, settings, folder, options } = examination
-  const { counters, scores } = trained
+  const { model, trained, tokens, corpus, tokenizer, settings, folder, options } = examination
+  const { counters, params } = trained
   const tokensPerSecond = speed(counters, settings)
   say(words.trained(counters.step, clockTime(counters.trainedMs), Math.round(tokensPerSecond).toString()))
+  const scores = await scoreDomains({ params, loss: lossOf(model), validation: tokens.heldOut })
   corpus.domains.forEach(({ name, heldOut }, k) =>
     say(words.score(name, scores[k].bitsPerByte?.toFixed(3) ?? '', gzipBits(heldOut).toFixed(3))),
   )

@@ -44,7 +44,10 @@ function firstTexts({ texts }: Domain, bytes: number): string[] {
 /** The corpus as tokens. */
 export interface TokenCorpus {
   readonly data: SampleSource<TokenBatch>
-  readonly validation: readonly ValidationSet<TokenBatch>[]
+  /** The beginning of every domain's held-out text: what is looked at during training. */
+  readonly glimpses: readonly ValidationSet<TokenBatch>[]
+  /** All of it, with half a sequence of context before everything that counts. */
+  readonly heldOut: readonly ValidationSet<TokenBatch>[]
   /** Tokens to learn from. */
   readonly count: number
 }
@@ -69,7 +72,8 @@ export function tokenCorpus(
   if (count <= length) throw new Failure((say) => say.shortCorpus(length))
   return {
     data: tokenBatches(packedTokens(documents, { length, seed })),
-    validation: corpus.domains.map((domain) => heldOutSet(domain, tokenizer, { length, rows, end })),
+    glimpses: corpus.domains.map((domain) => glimpse(domain, tokenizer, { length, rows, end })),
+    heldOut: corpus.domains.map((domain) => heldOutSet(domain, tokenizer, { length, rows, end })),
     count,
   }
 }
@@ -87,17 +91,37 @@ function encoded({ pieces }: LearnedText, tokenizer: Tokenizer, weighted: boolea
   return { ids, weights }
 }
 
+interface Cut {
+  readonly length: number
+  readonly rows: number
+  readonly end: number
+}
+
 /** Every byte of the held-out text is predicted once; the end of a document counts as one byte more, as a line's end would. */
 function heldOutSet(
   { name, heldOut }: Domain,
   tokenizer: Tokenizer,
-  { length, rows, end }: { length: number; rows: number; end: number },
+  { length, rows, end }: Cut,
 ): ValidationSet<TokenBatch> {
   const ids = heldOut.flatMap((text) => [...tokenizer.encode(text, { allowSpecial: false }), end])
+  const bytes = bytesOf(heldOut) + heldOut.length
   return heldOutTokens(name, Int32Array.from([end, ...ids]), {
     length,
     rows,
-    bytes: bytesOf(heldOut) + heldOut.length,
+    bytes,
     seenBefore: Math.floor(length / 2),
   })
+}
+
+/** UTF-16 units of a glimpse. */
+const GLIMPSE = 6000
+
+function glimpse(
+  { name, heldOut }: Domain,
+  tokenizer: Tokenizer,
+  { length, rows, end }: Cut,
+): ValidationSet<TokenBatch> {
+  const text = heldOut.join('').slice(0, GLIMPSE)
+  const ids = [end, ...tokenizer.encode(text, { allowSpecial: false })]
+  return heldOutTokens(name, Int32Array.from(ids), { length, rows, bytes: bytesOf([text]) })
 }

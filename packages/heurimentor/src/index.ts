@@ -37,7 +37,7 @@ export {
   type Trainer,
   type TrainerOptions,
 } from './engine/trainer.js'
-export { type DomainScore } from './engine/validate.js'
+export { scoreDomains, type DomainScore, type Scored } from './engine/validate.js'
 
 // Log
 export {

@@ -1,9 +1,9 @@
 import { openCpu } from '@tarazed/kernels-cpu'
 import { type Backend, setDefaultBackend } from '@tarazed/tensor'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ConfigError, joinedEvents, train } from '../src/index.js'
+import { ConfigError, joinedEvents, scoreDomains, train } from '../src/index.js'
 import type { CheckpointStore, EventLog, RunEvent, Snapshot, TrainOptions, ValidationSet } from '../src/index.js'
-import { type Batch, type Params, facts, linearData, options, plan, startParams } from './linearTask.js'
+import { type Batch, type Params, facts, linearData, meanLoss, options, plan, startParams } from './linearTask.js'
 
 let backend: Backend
 beforeAll(async () => {
@@ -74,6 +74,8 @@ describe('train', () => {
     // the loss is a mean, so each of the two batches counts once
     expect(scores[0].bitsPerByte).toBeCloseTo((2 * loss) / Math.LN2 / 100, 6)
     expect(scores[1].bitsPerByte).toBeNull()
+    const validation = [heldOut]
+    expect(await scoreDomains({ params: startParams(), loss: meanLoss, validation })).toEqual([scores[0]])
   })
 
   it('saves and validates whenever so many samples have passed', async () => {

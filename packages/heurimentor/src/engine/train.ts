@@ -101,8 +101,8 @@ function checkEvery(what: string, every: Every | undefined): void {
 class TrainingLoop<P, B> {
   readonly #trainer: Trainer<P>
   readonly #options: TrainOptions<P, B>
-  readonly #saveDue: () => boolean
-  readonly #validationDue: () => boolean
+  readonly #saveDue: Due
+  readonly #validationDue: Due
   #plan: Trainer<P>['plan']
   #scores: readonly DomainScore[] = []
   /** Samples at the last validation; a score belongs to a save of the same moment only. */
@@ -150,8 +150,14 @@ class TrainingLoop<P, B> {
       this.#append({ kind: 'plan', plan: this.#plan })
     }
     if (this.#trainer.done) return
-    if (this.#validationDue()) await this.#validate()
-    if (this.#saveDue()) await this.#save()
+    if (this.#validationDue.now()) {
+      await this.#validate()
+      this.#validationDue.done()
+    }
+    if (this.#saveDue.now()) {
+      await this.#save()
+      this.#saveDue.done()
+    }
   }
 
   async #validate(): Promise<void> {
@@ -198,18 +204,29 @@ function meanLoss(scores: readonly DomainScore[]): number {
   return scores.reduce((sum, { loss }) => sum + loss, 0) / scores.length
 }
 
+/** Whether something is to be done again. */
+interface Due {
+  now(): boolean
+  done(): void
+}
+
 /**
- * Whether something is due again; asking when it is counts as doing it. In samples it is due when a multiple of `samples` is passed, so a
- * resumed run does it where the run would have done it that was never stopped.
+ * In samples it is due when a multiple of `samples` has been passed, so a resumed run does it where the run would have done it that was
+ * never stopped. Time is counted from its end: what takes long does not follow upon itself.
  */
-function createDue({ samples = Infinity, ms = Infinity }: Every = {}, current: () => Counters, clock: () => number) {
+function createDue(
+  { samples = Infinity, ms = Infinity }: Every = {},
+  current: () => Counters,
+  clock: () => number,
+): Due {
   const multiple = () => Math.floor(current().samples / samples)
   let doneAt = multiple()
   let doneMs = clock()
-  return (): boolean => {
-    if (multiple() === doneAt && clock() - doneMs < ms) return false
-    doneAt = multiple()
-    doneMs = clock()
-    return true
+  return {
+    now: () => multiple() !== doneAt || clock() - doneMs >= ms,
+    done: () => {
+      doneAt = multiple()
+      doneMs = clock()
+    },
   }
 }

@@ -1,6 +1,7 @@
 /** Held-out loss, domain by domain. */
 import { compile } from '@tarazed/tensor'
 import { type ValidationSet } from '../data/sampleSource.js'
+import { checkFunction, checkOptions } from '../errors.js'
 import { type Loss, summed } from './lossOf.js'
 
 /** The score of one domain. */
@@ -16,6 +17,23 @@ export interface DomainScore {
 
 /** Scores parameters on every domain. The sets are read batch by batch; sums are kept in double precision. */
 export type Validate<P> = (params: P) => Promise<DomainScore[]>
+
+/** What `scoreDomains` scores. */
+export interface Scored<P, B> {
+  readonly params: P
+  readonly loss: (params: P, batch: B) => Loss
+  readonly validation: readonly ValidationSet<B>[]
+}
+
+/**
+ * Scores parameters on held-out sets, once; a run does it by itself with its option `validation`.
+ * @throws ConfigError when an option has the wrong type
+ */
+export async function scoreDomains<P, B>(options: Scored<P, B>): Promise<DomainScore[]> {
+  checkOptions('scoreDomains', options, ['params', 'loss', 'validation'])
+  checkFunction('scoreDomains: loss', options.loss)
+  return createValidate(options.loss, options.validation)(options.params)
+}
 
 /** A validation over some sets with the loss of the run. */
 export function createValidate<P, B>(
