@@ -20,6 +20,7 @@ import {
   tokenDistribution,
 } from '../src/index.js'
 import { type CausalModel } from '../src/index.js'
+import { hasSteps } from '../src/decoding/steps.js'
 import { randomNumbers } from './naiveSampling.js'
 import { ScriptedModel } from './scriptedModel.js'
 import { smallTokenizer } from './smallTokenizer.js'
@@ -83,6 +84,20 @@ describe('a batch', () => {
       const [alone] = await generator.complete([request], shared)
       expect(together[k]).toEqual({ ...alone, index: k })
     }
+  })
+
+  it('drops finished rows when it pays, and the others do not notice', async () => {
+    const model = TinyModel.init({ layers: 1, seed: 3 })
+    const generator = createGenerator({ model })
+    const requests = [3, 30, 2, 40, 1, 25].map((maxNewTokens, k) => ({ prompt: prompt(2 + k), maxNewTokens }))
+    const together = await generator.complete(requests, { seed: 4 })
+    for (const [k, request] of requests.entries()) {
+      const [alone] = await generator.complete([request], { seed: 4 })
+      expect(together[k]).toEqual({ ...alone, index: k })
+    }
+    // From 6 rows to 4 is not half; 30, 40 and 25 tokens are left then, and later 40 alone.
+    expect(hasSteps(model, 4, 64)).toBe(false)
+    expect(hasSteps(model, 2, 64)).toBe(true)
   })
 
   it('larger than maxBatch is answered in parts, each event under the index of its prompt', async () => {

@@ -3,7 +3,7 @@ import { AllocationError, type Tensor, dispose, evaluate, indexSelect, mapTree, 
 import { type CausalModel } from '../causalModel.js'
 import { Breather } from './breathe.js'
 import { capacityFor, chunksFor } from './chunks.js'
-import { type Steps, stepsFor } from './steps.js'
+import { type Steps, hasSteps, stepsFor } from './steps.js'
 
 /** What is wanted of a step: whole rows of logits, or their arg max, which is taken on the device. */
 export type Wanted = 'logits' | 'best'
@@ -54,6 +54,11 @@ export class Batch<Cache> {
   /** Rows in the batch now. */
   get size(): number {
     return this.#pads.length
+  }
+
+  /** Whether batches of this size and capacity were run before: then a smaller batch costs no compilation. */
+  knows(size: number): boolean {
+    return hasSteps(this.#model, size, this.#capacity)
   }
 
   /** Reads the prompts. @returns null when the batch was closed meanwhile */
@@ -118,6 +123,7 @@ export class Batch<Cache> {
     }
     const best = await this.#run(ids, this.#steps.best)
     const [chosen, values] = await Promise.all([best.ids.data(), best.values.data()])
+    dispose([best.ids, best.values])
     return ids.map((_, row) => ({ id: chosen[row], logit: values[row] }))
   }
 

@@ -90,12 +90,21 @@ const KEPT = 32
  */
 export function stepsFor<Cache>(model: CausalModel<Cache>, batch: number, capacity: number): Steps<Cache> {
   const known = programsOf(model)
-  const key = `${batch}|${capacity}|${structureOf(model)}`
+  const key = keyOf(model, batch, capacity)
   const steps = (known.get(key) as Steps<Cache> | undefined) ?? newSteps<Cache>(capacity)
   known.delete(key)
   known.set(key, steps) // the last one is the newest
   if (known.size > KEPT) known.delete(known.keys().next().value as string)
   return steps
+}
+
+/** Whether `stepsFor` has been asked for these before, so that they need not be compiled. */
+export function hasSteps(model: CausalModel<unknown>, batch: number, capacity: number): boolean {
+  return programsOf(model).has(keyOf(model, batch, capacity))
+}
+
+function keyOf(model: CausalModel<unknown>, batch: number, capacity: number): string {
+  return `${batch}|${capacity}|${structureOf(model)}`
 }
 
 const programs = new WeakMap<Backend, WeakMap<object, Map<string, unknown>>>()

@@ -4,6 +4,7 @@ import { type CausalModel } from '../causalModel.js'
 import { Batch, type RowOutput, type Wanted } from '../decoding/batch.js'
 import { byPlannedModel, partsOf } from '../decoding/planned.js'
 import { unlessAborted } from './abort.js'
+import { Compaction } from './compaction.js'
 import { type GenerationEvent } from './events.js'
 import { type SequencePlan } from './plan.js'
 import { Sequence } from './sequence.js'
@@ -68,6 +69,7 @@ async function* runGroup<Cache>(
     { newTokens },
   )
   const failures: unknown[] = []
+  const compaction = new Compaction()
   let rows = sequences
   try {
     let running = batch.prefill(wantedBy(rows))
@@ -77,7 +79,7 @@ async function* runGroup<Cache>(
       const events = takeAll(rows, outputs, failures)
       const goesOn = rows.some((sequence) => !sequence.isFinished)
       if (goesOn) {
-        rows = await compacted(batch, rows)
+        rows = await compaction.apply(batch, rows)
         // The device works on the next token while the caller looks at this one.
         running = batch.step(
           rows.map((sequence) => sequence.lastId),
@@ -117,12 +119,4 @@ function takeAll(rows: readonly Sequence[], outputs: readonly RowOutput[], failu
 
 function byIndex(events: GenerationEvent[]): GenerationEvent[] {
   return events.sort((a, b) => a.index - b.index)
-}
-
-/** Drops finished rows once they are half of the batch: every size of batch is a program of its own. */
-async function compacted<Cache>(batch: Batch<Cache>, rows: readonly Sequence[]): Promise<readonly Sequence[]> {
-  const alive = [...rows.keys()].filter((row) => !rows[row].isFinished)
-  if (alive.length * 2 > rows.length) return rows
-  const done = await batch.keepRows(alive)
-  return done ? alive.map((row) => rows[row]) : rows
 }

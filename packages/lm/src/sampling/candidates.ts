@@ -1,6 +1,6 @@
 /** The tokens that are still possible, with their logits, while rules are applied one after the other. */
 import { LogitsError } from '../errors.js'
-import { expOfMinus } from './exponential.js'
+import { STEPS_PER_UNIT, expOfSteps } from './exponential.js'
 
 /** A row of logits, or what rules left of it. Ids ascend. Loops over a whole vocabulary are plain: they are what sampling costs. */
 export interface Candidates {
@@ -57,9 +57,10 @@ export interface Weights {
 export function weightsOf({ logits, best, sharpness }: Candidates): Weights {
   if (weightScratch.length < logits.length) weightScratch = new Float64Array(logits.length)
   const weights = weightScratch
+  const factor = sharpness * STEPS_PER_UNIT
   let total = 0
   for (let k = 0; k < logits.length; k++) {
-    const weight = expOfMinus((best - logits[k]) * sharpness)
+    const weight = expOfSteps((best - logits[k]) * factor)
     weights[k] = weight
     total += weight
   }
@@ -70,8 +71,9 @@ let weightScratch = new Float64Array(0)
 
 /** The sum of the weights alone. */
 export function totalOf({ logits, best, sharpness }: Candidates): number {
+  const factor = sharpness * STEPS_PER_UNIT
   let total = 0
-  for (let k = 0; k < logits.length; k++) total += expOfMinus((best - logits[k]) * sharpness)
+  for (let k = 0; k < logits.length; k++) total += expOfSteps((best - logits[k]) * factor)
   return total
 }
 

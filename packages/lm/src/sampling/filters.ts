@@ -1,6 +1,6 @@
 /** The rules that leave out unlikely tokens. Each takes candidates and gives fewer; at least one always stays. */
 import { type Candidates, keepAbove, keepFrom, pick, totalOf, weightsOf } from './candidates.js'
-import { expOfMinus } from './exponential.js'
+import { STEPS_PER_UNIT, expOfSteps } from './exponential.js'
 import { cutAt, kthLargest } from './selection.js'
 
 /** Softer (above 1) or sharper (below 1) from here on; logits and their order stay. */
@@ -24,7 +24,7 @@ export function keepTopP(candidates: Candidates, p: number, outOf?: number): Can
   const target = p * (outOf ?? total)
   const cut = cutAt(candidates.logits, weights, target)
   if (cut === null) return candidates
-  const each = expOfMinus((candidates.best - cut.value) * candidates.sharpness)
+  const each = expOfSteps((candidates.best - cut.value) * (candidates.sharpness * STEPS_PER_UNIT))
   let equals = 1
   while (cut.above + equals * each < target && equals < candidates.logits.length) equals++
   return keepAbove(candidates, cut.value, equals)
