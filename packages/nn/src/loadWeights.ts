@@ -137,9 +137,11 @@ async function converted(checkpoint: Checkpoint, stored: TensorInfo, dtype: Weig
   const result = new Uint8Array(elements * BYTES[dtype])
   let at = 0
   for await (const piece of checkpoint.stream(stored.name)) {
-    const narrow = fromFloat32(toFloat32(piece, stored.dtype), PLAIN[dtype])
-    result.set(narrow, at)
-    at += narrow.length
+    const wide = toFloat32(piece, stored.dtype)
+    const asWanted =
+      dtype === 'f32' ? new Uint8Array(wide.buffer, wide.byteOffset, wide.byteLength) : fromFloat32(wide, PLAIN[dtype])
+    result.set(asWanted, at)
+    at += asWanted.length
   }
   return result
 }
