@@ -9,9 +9,11 @@ import { inspect } from './commands/inspect.js'
 import { tokenizerEncode } from './commands/tokenizerEncode.js'
 import { tokenizerReport } from './commands/tokenizerReport.js'
 import { tokenizerTrain } from './commands/tokenizerTrain.js'
+import { trainCommand } from './commands/train.js'
 
 /** What `tarazed` can do. */
 export const commands: readonly Command[] = [
+  trainCommand,
   chat,
   generate,
   tokenizerTrain,
