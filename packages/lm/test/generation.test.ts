@@ -89,15 +89,15 @@ describe('a batch', () => {
   it('drops finished rows when it pays, and the others do not notice', async () => {
     const model = TinyModel.init({ layers: 1, seed: 3 })
     const generator = createGenerator({ model })
-    const requests = [3, 30, 2, 40, 1, 25].map((maxNewTokens, k) => ({ prompt: prompt(2 + k), maxNewTokens }))
+    const requests = [3, 50, 2, 60, 1, 25].map((maxNewTokens, k) => ({ prompt: prompt(2 + k), maxNewTokens }))
     const together = await generator.complete(requests, { seed: 4 })
     for (const [k, request] of requests.entries()) {
       const [alone] = await generator.complete([request], { seed: 4 })
       expect(together[k]).toEqual({ ...alone, index: k })
     }
-    // From 6 rows to 4 is not half; 30, 40 and 25 tokens are left then, and later 40 alone.
-    expect(hasSteps(model, 4, 64)).toBe(false)
-    expect(hasSteps(model, 2, 64)).toBe(true)
+    // Half of six rows would be four; two are left after 25 tokens, and are worth a program of their own some tokens later.
+    expect(hasSteps(model, 4, 96)).toBe(false)
+    expect(hasSteps(model, 2, 96)).toBe(true)
   })
 
   it('larger than maxBatch is answered in parts, each event under the index of its prompt', async () => {
