@@ -30,7 +30,8 @@ export function wrongCalls(right: readonly (readonly unknown[])[]): unknown[][] 
   const calls: unknown[][] = [[]]
   for (const value of NONSENSE) {
     calls.push([value], [value, value], [value, value, value])
-    for (const before of right) calls.push([...before, value], [...before, value, value])
+    for (const before of right) calls.push([...before, value])
+    for (const before of right) if (before.length === 1) calls.push([...before, value, value])
   }
   return calls
 }
