@@ -18,6 +18,17 @@ export function checkCount(what: string, value: unknown, least = 0): asserts val
     throw new ArgumentError(`${what} must be an integer of at least ${least}, got ${shown(value)}`)
 }
 
+/** @throws ArgumentError unless `value` is an object that is no list */
+export function checkObject(what: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new ArgumentError(`${what} must be an object, got ${shown(value)}`)
+}
+
+/** @throws ArgumentError unless `value` is a function */
+export function checkFunction(what: string, value: unknown): void {
+  if (typeof value !== 'function') throw new ArgumentError(`${what} must be a function, got ${shown(value)}`)
+}
+
 /** @throws ArgumentError unless `options` is an object that has only the keys `known` */
 export function checkOptions(what: string, options: unknown, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options))

@@ -1,4 +1,5 @@
 /** What every format looks like once it is open: names, types and shapes, and bytes by tensor. */
+import { checkOptions } from './arguments.js'
 import { ArgumentError, CheckpointError, quoted, shown } from './errors.js'
 import { byteLengthOf, elementCount, layoutOf, type StoredDType } from './dtype.js'
 
@@ -87,8 +88,9 @@ export function makeCheckpoint(parts: CheckpointParts): Checkpoint {
       const rowElements = checkRows(tensor.info, from, to)
       return tensor.readElements(from * rowElements, to * rowElements)
     },
-    stream(name, { chunkBytes = CHUNK_BYTES } = {}) {
-      return streamElements(find(name), chunkBytes)
+    stream(name, options = {}) {
+      checkOptions('stream', options, ['chunkBytes'])
+      return streamElements(find(name), options.chunkBytes ?? CHUNK_BYTES)
     },
     async close() {
       if (closed) return

@@ -1,5 +1,5 @@
 /** A folder of files, wherever it is: the one thing that loaders of models take. */
-import { checkText } from './arguments.js'
+import { checkObject, checkText } from './arguments.js'
 import { ArgumentError, CheckpointError, shown } from './errors.js'
 import { bytesSource, type ByteSource } from './source.js'
 
@@ -21,6 +21,7 @@ export interface Folder {
 /** A folder of files that are already in memory, by name. */
 export function memoryFolder(name: string, files: Readonly<Record<string, Uint8Array | string>>): Folder {
   checkText('memoryFolder: name', name)
+  checkObject('memoryFolder: files', files)
   const contents = new Map(Object.entries(files).map(([file, content]) => [file, contentBytes(file, content)]))
   return {
     name,

@@ -1,6 +1,6 @@
 /** JSON whose doubled keys are reported instead of lost. */
-import { CheckpointError, quoted, shown } from './errors.js'
-import { ArgumentError } from './errors.js'
+import { checkOptions } from './arguments.js'
+import { ArgumentError, CheckpointError, quoted, shown } from './errors.js'
 
 /** A key that one object has several times. */
 export interface DuplicateKey {
@@ -35,6 +35,7 @@ export interface JsonOptions {
 export function parseJsonKeepingDuplicates(text: string, options: JsonOptions = {}): JsonWithDuplicates {
   if (typeof text !== 'string')
     throw new ArgumentError(`parseJsonKeepingDuplicates: text must be a string, got ${shown(text)}`)
+  checkOptions('parseJsonKeepingDuplicates', options, ['file', 'maxDepth'])
   const { file = 'JSON', maxDepth = 200 } = options
   const plain = parseWithoutDuplicates(text, maxDepth)
   if (plain !== undefined) return { value: plain.value, duplicates: [] }

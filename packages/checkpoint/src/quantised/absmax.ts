@@ -2,6 +2,7 @@
  * Double quantisation: the scales of NF4 blocks, less their mean, in 8 bits.
  * @source arXiv 2305.14314, section 3; the dynamic map of arXiv 2110.02861, section 2.2
  */
+import { checkCount, checkObject } from '../arguments.js'
 import { ArgumentError, shown } from '../errors.js'
 import { checkArray } from './groups.js'
 
@@ -30,6 +31,9 @@ export function dynamicMap(): Float32Array {
 
 /** Scales into bytes, in blocks of `blockSize`. */
 export function quantiseAbsmax(absmax: Float32Array, blockSize: number): QuantisedAbsmax {
+  if (!(absmax instanceof Float32Array))
+    throw new ArgumentError(`quantiseAbsmax: absmax must be a Float32Array, got ${shown(absmax)}`)
+  checkCount('quantiseAbsmax: blockSize', blockSize, 1)
   const map = dynamicMap()
   const offset = Math.fround(absmax.reduce((sum, value) => sum + value, 0) / Math.max(1, absmax.length))
   const codes = new Uint8Array(absmax.length)
@@ -58,10 +62,13 @@ function nearest(map: Float32Array, value: number): number {
 
 /** Scales from bytes. @throws ArgumentError when lengths do not fit */
 export function dequantiseAbsmax(
-  { codes, nestedAbsmax, offset }: Pick<QuantisedAbsmax, 'codes' | 'nestedAbsmax' | 'offset'>,
+  quantised: Pick<QuantisedAbsmax, 'codes' | 'nestedAbsmax' | 'offset'>,
   map: Float32Array,
   blockSize: number,
 ): Float32Array {
+  checkObject('dequantiseAbsmax: quantised', quantised)
+  checkCount('dequantiseAbsmax: blockSize', blockSize, 1)
+  const { codes, nestedAbsmax, offset } = quantised
   if (!(codes instanceof Uint8Array))
     throw new ArgumentError(`dequantiseAbsmax: codes must be a Uint8Array, got ${shown(codes)}`)
   checkArray('dequantiseAbsmax: map', map, Float32Array, 256)

@@ -47,8 +47,8 @@ function unpackWords(words: Int32Array): Uint8Array {
 
 /** The inverse of {@link unpackAwq}. @throws ArgumentError when groups are not even runs, which AWQ cannot say */
 export function packAwq(unpacked: GroupCodes): { readonly qweight: Int32Array; readonly qzeros: Int32Array } {
-  const { inFeatures, outFeatures, codes, zeros, groupOf } = unpacked
   checkShape('packAwq', unpacked, ['outFeatures'])
+  const { inFeatures, outFeatures, codes, zeros, groupOf } = unpacked
   checkArray('packAwq: codes', codes, Uint8Array, inFeatures * outFeatures)
   checkArray('packAwq: groupOf', groupOf, Int32Array, inFeatures)
   const groups = groupCount('packAwq', groupOf, zeros?.length ?? 0, outFeatures)

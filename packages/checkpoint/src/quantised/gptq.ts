@@ -4,6 +4,7 @@
  *
  * @source the layout of AutoGPTQ; arXiv 2210.17323
  */
+import { checkOptions } from '../arguments.js'
 import { ArgumentError, shown } from '../errors.js'
 import {
   checkArray,
@@ -62,15 +63,16 @@ export function packGptq(
   unpacked: GroupCodes,
   options: { readonly format?: GptqFormat } = {},
 ): { readonly qweight: Int32Array; readonly qzeros: Int32Array; readonly gIdx: Int32Array } {
-  const { inFeatures, outFeatures, codes, zeros, groupOf } = unpacked
   checkShape('packGptq', unpacked, ['inFeatures', 'outFeatures'])
+  checkOptions('packGptq', options, ['format'])
+  const { inFeatures, outFeatures, codes, zeros, groupOf } = unpacked
   checkArray('packGptq: codes', codes, Uint8Array, inFeatures * outFeatures)
   checkArray('packGptq: groupOf', groupOf, Int32Array, inFeatures)
   checkArray(
     'packGptq: zeros',
     zeros,
     Uint8Array,
-    groupCount('packGptq', groupOf, zeros.length, outFeatures) * outFeatures,
+    groupCount('packGptq', groupOf, zeros?.length ?? 0, outFeatures) * outFeatures,
   )
   const less = storedLess(options.format)
   const column = new Uint8Array(PER_WORD)

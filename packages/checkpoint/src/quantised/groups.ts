@@ -1,4 +1,5 @@
 /** 4-bit weights with a scale and a zero point for each group of inputs: what GPTQ and AWQ files hold, unpacked. */
+import { checkObject } from '../arguments.js'
 import { ArgumentError, shown } from '../errors.js'
 
 /** The axes of a packed linear layer; its weight is [outFeatures, inFeatures]. */
@@ -33,6 +34,7 @@ export function checkArray<T extends { readonly length: number }>(
 
 /** @throws ArgumentError unless both sizes are positive and the packed ones multiples of 8 */
 export function checkShape(what: string, shape: LinearShape, packed: readonly (keyof LinearShape)[]): void {
+  checkObject(what, shape)
   for (const key of ['inFeatures', 'outFeatures'] as const) {
     const size = shape[key]
     if (!Number.isSafeInteger(size) || size <= 0)

@@ -1,5 +1,5 @@
 /** int8 with one scale for each output of a linear layer: `weight[n, k] = scales[n] · codes[n, k]`. */
-import { checkCount } from '../arguments.js'
+import { checkCount, checkObject } from '../arguments.js'
 import { ArgumentError, shown } from '../errors.js'
 
 /** Codes of −127 to 127, [rows, columns], and the scale of each row. */
@@ -44,7 +44,9 @@ function roundToEven(value: number): number {
 }
 
 /** The inverse of {@link quantiseInt8Rows}, up to rounding. */
-export function dequantiseInt8Rows({ codes, scales }: Int8Rows): Float32Array {
+export function dequantiseInt8Rows(rows: Int8Rows): Float32Array {
+  checkObject('dequantiseInt8Rows: rows', rows)
+  const { codes, scales } = rows
   if (!(codes instanceof Int8Array))
     throw new ArgumentError(`dequantiseInt8Rows: codes must be an Int8Array, got ${shown(codes)}`)
   if (!(scales instanceof Float32Array) || codes.length % scales.length !== 0)

@@ -4,7 +4,15 @@
  *
  * @source arXiv 2305.14314, section 3 and appendix E; names and layout as bitsandbytes serialises them
  */
-import { checkCount } from '../arguments.js'
+import {
+  checkBytes,
+  checkChoice,
+  checkCount,
+  checkFunction,
+  checkObject,
+  checkOptions,
+  checkText,
+} from '../arguments.js'
 import { elementCount, isPlainDType, isShape, type PlainDType } from '../dtype.js'
 import { ArgumentError, CheckpointError, shown } from '../errors.js'
 import { decodeText } from '../folder.js'
@@ -49,6 +57,7 @@ export interface Nf4Codes {
 
 /** @throws ArgumentError for numbers that are not finite */
 export function packNf4(values: Float32Array, options: { readonly blockSize?: number } = {}): Nf4Codes {
+  checkOptions('packNf4', options, ['blockSize'])
   const { blockSize = BLOCK } = options
   if (!(values instanceof Float32Array))
     throw new ArgumentError(`packNf4: values must be a Float32Array, got ${shown(values)}`)
@@ -90,6 +99,7 @@ function codeOf(value: number): number {
  * @throws ArgumentError when lengths do not fit
  */
 export function unpackNf4(codes: Nf4Codes, count: number, options: { readonly blockSize?: number } = {}): Float32Array {
+  checkOptions('unpackNf4', options, ['blockSize'])
   const { blockSize = BLOCK } = options
   checkBlock('unpackNf4', blockSize)
   checkCount('unpackNf4: count', count)
@@ -148,6 +158,8 @@ const DTYPE_NAMES: Readonly<Record<string, PlainDType>> = { float32: 'F32', floa
  * @throws CheckpointError when it is no JSON, of another type than nf4, or lacks a field
  */
 export function parseNf4State(bytes: Uint8Array, file = 'quant_state'): Nf4State {
+  checkBytes('parseNf4State: bytes', bytes)
+  checkText('parseNf4State: file', file)
   const state = parseJsonKeepingDuplicates(decodeText(file, bytes), { file }).value as Record<string, unknown> | null
   const fail = (rule: string, got: unknown): never => {
     throw new CheckpointError({ file, rule, got: shown(got) })
@@ -168,7 +180,12 @@ function isBlockSize(value: unknown): value is number {
 }
 
 /** The weight in float32, row-major in `state.shape`. @throws ArgumentError when lengths do not fit */
-export function dequantiseNf4({ packed, absmax, nestedAbsmax, nestedQuantMap, state }: Nf4Tensors): Float32Array {
+export function dequantiseNf4(tensors: Nf4Tensors): Float32Array {
+  checkObject('dequantiseNf4: tensors', tensors)
+  const { packed, absmax, nestedAbsmax, nestedQuantMap, state } = tensors
+  checkObject('dequantiseNf4: state', state)
+  if (!isShape(state.shape))
+    throw new ArgumentError(`dequantiseNf4: state.shape must be sizes, got ${shown(state.shape)}`)
   const { shape, blockSize, nested } = state
   const count = elementCount(shape)
   if (absmax instanceof Float32Array) return unpackNf4({ packed, absmax }, count, { blockSize })
@@ -201,7 +218,10 @@ export function quantiseNf4(
   shape: readonly number[],
   options: QuantiseNf4Options = {},
 ): TensorToWrite[] {
+  checkText('quantiseNf4: name', name)
+  checkOptions('quantiseNf4', options, ['dtype', 'blockSize', 'nested'])
   const { dtype = 'F32', blockSize = BLOCK, nested = true } = options
+  checkChoice('quantiseNf4: dtype', dtype, ['F32', 'F16', 'BF16'])
   if (!isShape(shape) || elementCount(shape) !== values?.length)
     throw new ArgumentError(`quantiseNf4: shape must fit ${values?.length} values, got ${shown(shape)}`)
   const { packed, absmax } = packNf4(values, { blockSize })
@@ -248,6 +268,8 @@ export async function readNf4(
   name: string,
   read: (name: string) => Promise<Uint8Array>,
 ): Promise<{ readonly values: Float32Array; readonly shape: readonly number[] }> {
+  checkText('readNf4: name', name)
+  checkFunction('readNf4: read', read)
   const state = parseNf4State(await read(`${name}${nf4StateSuffix}`), name)
   const packed = await read(name)
   const absmax = await read(`${name}.absmax`)

@@ -1,4 +1,5 @@
 /** A safetensors file in memory. */
+import { checkOptions } from '../arguments.js'
 import { piecesOf, type TensorToWrite } from '../tensorToWrite.js'
 import { planSafetensors, type SafetensorsMetadata } from './layout.js'
 
@@ -10,6 +11,7 @@ export async function encodeSafetensors(
   tensors: Iterable<TensorToWrite>,
   options: { readonly metadata?: SafetensorsMetadata } = {},
 ): Promise<Uint8Array> {
+  checkOptions('encodeSafetensors', options, ['metadata'])
   const layout = planSafetensors('encodeSafetensors', tensors, options.metadata)
   const file = new Uint8Array(layout.size)
   file.set(layout.head)
