@@ -41,6 +41,7 @@ const SHOWN_ANSWERS = 10
 export function report(findings: Findings, language: Language, say: Messages): string {
   const words = say.report
   const { source, model, steps, time, quiz, samples } = findings
+  const curves = runCharts(findings.events, language === 'zh' ? chineseChartWords : englishChartWords)
   return reportHtml({
     lang: language === 'zh' ? 'zh-CN' : 'en',
     title: words.title(source),
@@ -48,14 +49,15 @@ export function report(findings: Findings, language: Language, say: Messages): s
     sections: [
       firstFigures(findings, say),
       ...quiz.map(({ language, score }) => quizTable(language, score, say)),
+      ...curves.slice(0, 2),
       ...(quiz.length === 0 ? [] : [answers(findings, say)]),
       {
         kind: 'excerpts',
         title: words.samplesTitle,
         excerpts: samples.map(({ name, prompt, text }) => ({ label: name, before: prompt, text })),
       },
-      ...runCharts(findings.events, language === 'zh' ? chineseChartWords : englishChartWords),
       bitsTable(findings, say),
+      ...curves.slice(2),
     ],
     footer: words.footer,
   })

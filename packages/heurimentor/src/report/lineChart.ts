@@ -1,6 +1,6 @@
 /** Curves as SVG, with nothing but the text of the file: no script, no network. */
 import { escapeHtml } from './escape.js'
-import { type Scale, scaleOf, shortNumber } from './scale.js'
+import { type Scale, isDrawable, scaleOf, shortNumber } from './scale.js'
 
 /** One curve. */
 export interface Series {
@@ -25,7 +25,7 @@ export const COLOURS = 8
 
 const WIDTH = 720
 const HEIGHT = 300
-const MARGIN = { left: 56, right: 16, top: 14, bottom: 42 }
+const MARGIN = { left: 62, right: 18, top: 14, bottom: 52 }
 /** More points than pixels show nothing more. */
 const MOST_POINTS = 700
 
@@ -98,7 +98,7 @@ function gridLines({ x, y, left, top }: Frame): string {
   })
   const columns = x.ticks.map((tick) => {
     const at = pixel(left(tick))
-    return `<text x="${at}" y="${HEIGHT - MARGIN.bottom + 18}" text-anchor="middle">${shortNumber(tick)}</text>`
+    return `<text x="${at}" y="${HEIGHT - MARGIN.bottom + 20}" text-anchor="middle">${shortNumber(tick)}</text>`
   })
   return `<g class="grid">${rows.join('')}${columns.join('')}</g>`
 }
@@ -121,7 +121,7 @@ function pixel(value: number): string {
 
 /** Means over equal parts when there are too many points; the last point stays as it is. */
 function thinned(points: Series['points']): Series['points'] {
-  const finite = points.filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y))
+  const finite = points.filter(([x, y]) => isDrawable(x) && isDrawable(y))
   if (finite.length <= MOST_POINTS) return finite
   const parts = Array.from({ length: MOST_POINTS - 1 }, (_, k) => {
     const part = finite.slice(

@@ -87,16 +87,20 @@ function sectionHtml(section: ReportSection): string {
     case 'table':
       return card(section, `<div class="scroll">${tableHtml(section.table)}</div>`)
     case 'excerpts':
-      return card(section, section.excerpts.map(excerptHtml).join(''))
+      return card(section, `<div class="excerpts">${section.excerpts.map(excerptHtml).join('')}</div>`, 'card wide')
     default:
       section satisfies never
       throw new ConfigError(`reportHtml: a section must be figures, chart, table or excerpts, got ${shown(section)}`)
   }
 }
 
-function card({ title, note }: { readonly title: string; readonly note?: string }, content: string): string {
+function card(
+  { title, note }: { readonly title: string; readonly note?: string },
+  content: string,
+  classes = 'card',
+): string {
   const small = note === undefined ? '' : `<p class="note">${escapeHtml(note)}</p>`
-  return `<section class="card"><h2>${escapeHtml(title)}</h2>${content}${small}</section>`
+  return `<section class="${classes}"><h2>${escapeHtml(title)}</h2>${content}${small}</section>`
 }
 
 function figureHtml({ label, value, note }: Figure): string {

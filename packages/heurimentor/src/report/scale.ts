@@ -12,15 +12,24 @@ export function scaleOf(values: readonly number[], { zero = false, marks = 5 } =
   let least = zero ? 0 : Infinity
   let most = zero ? 0 : -Infinity
   for (const value of values) {
+    if (!isDrawable(value)) continue
     if (value < least) least = value
     if (value > most) most = value
   }
   if (!Number.isFinite(least)) return { least: 0, most: 1, ticks: [0, 1] }
-  if (least === most) [least, most] = least === 0 ? [0, 1] : [least - Math.abs(least) / 2, most + Math.abs(most) / 2]
+  const size = Math.max(Math.abs(least), Math.abs(most))
+  if (size < 1e-100) [least, most] = [0, 1]
+  // closer together than numbers of this size can be told apart on an axis
+  else if (most - least < 1e-9 * size) [least, most] = [least - size / 2, most + size / 2]
   const step = roundStep((most - least) / marks)
   const [first, last] = [Math.floor(least / step + 1e-9), Math.ceil(most / step - 1e-9)]
   const ticks = Array.from({ length: last - first + 1 }, (_, k) => (first + k) * step)
   return { least: ticks[0], most: ticks[ticks.length - 1], ticks }
+}
+
+/** Whether a value has a place on an axis: not infinite, nor so large that differences of such values are. */
+export function isDrawable(value: number): boolean {
+  return Math.abs(value) < 1e100
 }
 
 /** 1, 2 or 5 times a power of ten, the next one above. */
