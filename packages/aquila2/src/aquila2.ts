@@ -18,6 +18,7 @@ import { DecoderLayer, newNorm, normalized } from './decoderLayer.js'
 import { OptionError, checkOptions, shown } from './errors.js'
 import { checkCache, checkIds, checkLabels, checkMask, checkPlaces } from './inputs.js'
 import { ropeFrequencies } from './ropeFrequencies.js'
+import { requireConfig } from './validateConfig.js'
 
 /** Keys and values of every layer, in order. */
 export type Aquila2Cache = readonly KvCache[]
@@ -80,9 +81,11 @@ export class Aquila2 extends Module implements CausalModel<Aquila2Cache> {
    *
    * @param key one key decides every weight
    * @param options dtype of all weights, default f32
+   * @throws ConfigError for a configuration that describes no Aquila2
    */
-  static init(config: Aquila2Config, key: Tensor, options: { readonly dtype?: DType } = {}): Aquila2 {
+  static init(given: Aquila2Config, key: Tensor, options: { readonly dtype?: DType } = {}): Aquila2 {
     checkOptions('Aquila2.init', options, ['dtype'])
+    const config = requireConfig('Aquila2.init', given)
     const { dtype = 'f32' } = options
     const { vocab_size, hidden_size, num_hidden_layers, initializer_range: std = 0.02 } = config
     const weightInit = initializers.normal({ std })

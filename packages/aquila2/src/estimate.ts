@@ -2,6 +2,7 @@
 import { type Aquila2Config, contextLength, headDim } from './config.js'
 import { OptionError, checkOptions, shown } from './errors.js'
 import { layerShapes } from './parameterShapes.js'
+import { requireConfig } from './validateConfig.js'
 
 /**
  * How weights are stored. `int8` has a scale for each output; `int4` is groups of 128 with an f16 scale and a 4-bit zero,
@@ -59,9 +60,10 @@ const LINEAR_BITS: Readonly<Record<WeightDType, number>> = {
 /**
  * Counts a configuration, with nothing loaded.
  *
- * @throws OptionError for an unknown option or a count that is no positive integer
+ * @throws OptionError for an unknown option or a count that is no positive integer, ConfigError for a wrong configuration
  */
-export function estimate(config: Aquila2Config, options: EstimateOptions = {}): Estimate {
+export function estimate(given: Aquila2Config, options: EstimateOptions = {}): Estimate {
+  const config = requireConfig('estimate', given)
   checkOptions('estimate', options, ['dtype', 'kvDtype', 'context', 'batch'])
   const { dtype = 'bf16', context = contextLength(config), batch = 1 } = options
   const { kvDtype = dtype === 'f32' ? 'f32' : dtype === 'bf16' ? 'bf16' : 'f16' } = options

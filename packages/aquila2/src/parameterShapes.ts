@@ -1,8 +1,10 @@
 /** The names and shapes of all parameters of a configuration, without making any. */
 import { type Aquila2Config, headDim } from './config.js'
+import { requireConfig } from './validateConfig.js'
 
 /** Shape by name, in the order of a checkpoint: embedding, layers, final norm, head. */
-export function parameterShapes(config: Aquila2Config): Record<string, readonly number[]> {
+export function parameterShapes(given: Aquila2Config): Record<string, readonly number[]> {
+  const config = requireConfig('parameterShapes', given)
   const { vocab_size: V, hidden_size: h } = config
   const shapes: Record<string, readonly number[]> = { 'model.embed_tokens.weight': [V, h] }
   for (let layer = 0; layer < config.num_hidden_layers; layer++)

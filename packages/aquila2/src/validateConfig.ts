@@ -48,6 +48,20 @@ export function validated(fields: RawConfig, file: string, warn: Warn): Aquila2C
   return complete
 }
 
+/**
+ * A configuration that a caller hands over, checked as one of a file is.
+ * @param what names the caller in errors
+ * @throws ConfigError
+ */
+export function requireConfig(what: string, config: unknown): Aquila2Config {
+  if (typeof config !== 'object' || config === null || Array.isArray(config))
+    throw new ConfigError(
+      `${what}: config is an object such as configs['aquila2-7b'] or what parseConfig gives, got ${shown(config)}`,
+      '',
+    )
+  return validated(config as RawConfig, what, () => undefined)
+}
+
 /** Defaults of the classes that the published files were written with. */
 function withDefaults(fields: RawConfig, warn: Warn): RawConfig {
   const config: RawConfig = { ...fields }

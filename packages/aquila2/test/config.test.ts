@@ -1,5 +1,7 @@
+import { random } from '@tarazed/tensor'
 import { describe, expect, it } from 'vitest'
 import {
+  Aquila2,
   type Aquila2Config,
   ConfigError,
   catalogue,
@@ -60,6 +62,14 @@ describe('the published sizes', () => {
     expect(() => estimate(seven, { dtype: 'int3' })).toThrow(/dtype is f32, .*, got "int3"/)
     // @ts-expect-error -- no such option
     expect(() => estimate(seven, { contexts: 1 })).toThrow(/unknown option "contexts"/)
+  })
+
+  it('refuses what is no configuration, also where one is handed over in code', () => {
+    // @ts-expect-error -- a name is no configuration
+    expect(() => estimate('aquila2-7b')).toThrow(/config is an object such as .*got "aquila2-7b"/)
+    // @ts-expect-error -- nothing is none either
+    expect(() => parameterShapes(undefined)).toThrow(ConfigError)
+    expect(() => Aquila2.init({ ...seven, hidden_size: 0 }, random.key(0))).toThrow(/hidden_size is an integer/)
   })
 
   it("follows FlagScale's rule of feed-forward widths", () => {

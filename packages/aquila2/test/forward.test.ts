@@ -77,6 +77,7 @@ describe('the forward pass', () => {
     const model = await settled(randomModel())
     const ids = batch(tokens(4, 37))
     const { hidden, beforeNorm, logits } = model.hiddenStates(ids)
+    await evaluate(hidden, beforeNorm, logits)
     expect(hidden.map((state) => state.shape)).toEqual(Array(3).fill([1, 4, 60]))
     expect(largestGap(await rows(hidden[0]), await rows(model.model.embed_tokens.forward(ids)))).toBe(0)
     expect(largestGap(await rows(hidden[2]), await rows(model.model.norm.forward(beforeNorm)))).toBe(0)
