@@ -21,7 +21,7 @@ const TOKENIZER_BYTES = 4_000_000
 const LONGEST_TOKEN_BYTES = 12
 
 /** How much what is no answer counts, in documents with questions: half of it cannot be known, all of it must be read. */
-const QUESTION_WEIGHT = 0.3
+const QUESTION_WEIGHT = 0.15
 
 /** A byte-level BPE tokenizer in Aquila's layout, of at most `vocabulary` tokens. */
 export async function learnTokenizer({ domains }: Corpus, vocabulary: number): Promise<TrainedBpe> {

@@ -16,7 +16,7 @@ const nameOf = ({ person, thing, place }: Move) => combination('place', person.n
 
 /** A story with questions about who put what where. In the held-out part, every combination asked about is held out. */
 export function story(dice: Dice, language: Language, part: Part): WorldDocument {
-  if (part === 'training' && dice.roll(4) === 0) return tale(dice, language)
+  if (part === 'training' && dice.roll(6) === 0) return tale(dice, language)
   const moves = scene(dice, language, part)
   const asked = part === 'heldOut' ? 1 : 1 + dice.roll(2)
   return {
@@ -33,7 +33,7 @@ export function story(dice: Dice, language: Language, part: Part): WorldDocument
 
 /** Moves of different people, things and places. */
 function scene(dice: Dice, language: Language, part: Part): Move[] {
-  const count = part === 'heldOut' ? 2 : dice.pick([1, 2, 2, 2, 3])
+  const count = part === 'heldOut' ? 2 : dice.pick([1, 1, 2, 2, 3])
   const people = dice.pickSome(PEOPLE[language], count)
   const things = dice.pickSome(THINGS, count)
   const places = dice.pickSome(PLACES, count)
