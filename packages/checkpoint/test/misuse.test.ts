@@ -1,7 +1,13 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import * as browser from '@tarazed/checkpoint'
 import * as hub from '@tarazed/checkpoint/hub'
 import * as node from '@tarazed/checkpoint/node'
+
+/** Below a file, so that nothing can be created there. */
+const nowhere = join(fileURLToPath(import.meta.url), 'nowhere')
 
 const { ArgumentError, CheckpointError } = browser
 
@@ -25,11 +31,11 @@ const junk: readonly (readonly unknown[])[] = [
   ['name', new Float32Array(4), 'shape'],
   [{ inFeatures: 8, outFeatures: 8 }],
   [{ inFeatures: 8, outFeatures: 8, qweight: [1], groupSize: 'x' }],
-  ['/no/such/folder/at/all', [{ name: 'w' }]],
-  ['/no/such/folder/at/all', 'tensors'],
-  ['/no/such/folder/at/all', [], { maxShardBytes: 'x' }],
-  ['/no/such/folder/at/all', [], { metadata: 3 }],
-  ['/no/such/folder/at/all', [], null],
+  [nowhere, [{ name: 'w' }]],
+  [nowhere, 'tensors'],
+  [nowhere, [], { maxShardBytes: 'x' }],
+  [nowhere, [], { metadata: 3 }],
+  [nowhere, [], null],
 ]
 
 /** Errors of the caller's are the package's own classes, thrown or rejected. */
@@ -71,4 +77,9 @@ it('methods of a checkpoint and of folders do so too', async () => {
     () => node.diskFolder('/').open('../x'),
   ]
   for (const call of calls) expect(String(await outcome(call))).toBe('undefined')
+})
+
+it('none of these calls has written a file', async () => {
+  const names = await readdir(process.cwd())
+  expect(names.filter((name) => ['name', 'x', 'no such thing'].includes(name))).toEqual([])
 })

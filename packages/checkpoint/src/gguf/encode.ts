@@ -1,4 +1,5 @@
 /** Plans GGUF files. */
+import { checkObject } from '../arguments.js'
 import { type TensorInfo } from '../checkpoint.js'
 import { ArgumentError, quoted, shown } from '../errors.js'
 import { checkTensors, type TensorToWrite } from '../tensorToWrite.js'
@@ -23,6 +24,7 @@ const typeNumbers = new Map([...TENSOR_TYPES].map(([number, dtype]) => [dtype, n
 /** @throws ArgumentError for types that GGUF lacks, values that do not fit their types, doubled names */
 export function planGguf(what: string, tensors: Iterable<TensorToWrite>, metadata: GgufMetadata): GgufLayout {
   const checked = checkTensors(what, tensors)
+  checkObject(`${what}: metadata`, metadata)
   const entries: [string, GgufValue][] = metadata instanceof Map ? [...metadata] : Object.entries(metadata)
   const alignment = entries.find(([key]) => key === 'general.alignment')?.[1].value ?? DEFAULT_ALIGNMENT
   if (typeof alignment !== 'number' || !(alignment > 0) || alignment % 8 !== 0)

@@ -82,6 +82,8 @@ async function* joined(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
   const buffer = new Uint8Array(BUFFER_BYTES)
   let filled = 0
   for await (const piece of pieces) {
+    if (!(piece instanceof Uint8Array))
+      throw new ArgumentError(`replaceFile: pieces of content must be Uint8Array, got ${shown(piece)}`)
     if (filled + piece.length > buffer.length && filled > 0) {
       yield buffer.subarray(0, filled)
       filled = 0

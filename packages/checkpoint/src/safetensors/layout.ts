@@ -1,4 +1,5 @@
 /** Plans a safetensors file: its header and the order of its tensors. */
+import { checkObject } from '../arguments.js'
 import { type TensorInfo } from '../checkpoint.js'
 import { isPlainDType, layoutOf, plainDTypes } from '../dtype.js'
 import { ArgumentError, quoted, shown } from '../errors.js'
@@ -49,6 +50,7 @@ function checkStorable(what: string, { name, dtype }: TensorInfo): void {
 }
 
 function checkMetadata(what: string, metadata: SafetensorsMetadata): [string, string][] {
+  checkObject(`${what}: metadata`, metadata)
   const notes = metadata instanceof Map ? [...metadata] : Object.entries(metadata)
   const wrong = notes.find(([, value]) => typeof value !== 'string')
   if (wrong !== undefined)
