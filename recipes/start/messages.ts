@@ -1,7 +1,4 @@
-/** Everything that the program says, in English and Chinese. */
-import { chinese } from './messagesChinese.js'
-import { english } from './messagesEnglish.js'
-
+/** Everything that the program says: what there are words for. The words are beside this file, in English and Chinese. */
 /** Languages of the messages. */
 export type Language = 'en' | 'zh'
 
@@ -133,9 +130,4 @@ export type SkipReason = 'binary' | 'notUtf8' | 'unreadable' | 'special' | 'empt
 export function languageFrom(env: NodeJS.ProcessEnv): Language {
   const locale = env.LC_ALL || env.LC_MESSAGES || env.LANG || ''
   return /^zh/i.test(locale) ? 'zh' : 'en'
-}
-
-/** The words of a language. */
-export function messagesIn(language: Language): Messages {
-  return language === 'zh' ? chinese : english
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { fileCorpus, languageOf, wholeOf } from '../start/corpus.js'
 import { Failure } from '../start/failure.js'
-import { messagesIn } from '../start/messages.js'
+import { messagesIn } from '../start/speak.js'
 import { readTextFiles } from '../start/textFiles.js'
 import { worldCorpus } from '../start/worldCorpus.js'
 

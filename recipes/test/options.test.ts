@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Failure, describeFailure } from '../start/failure.js'
-import { messagesIn } from '../start/messages.js'
+import { messagesIn } from '../start/speak.js'
 import { readOptions, requestedLanguage } from '../start/options.js'
 
 const refusal = (...args: string[]) => {

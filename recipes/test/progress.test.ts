@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { messagesIn } from '../start/messages.js'
+import { messagesIn } from '../start/speak.js'
 import { byteSize, clockTime, createProgress, cutToColumns } from '../start/progress.js'
 
 const figures = { step: 50, total: 100, loss: 3.25, tokensPerSecond: 12345, elapsed: '0:05', left: '0:05' }
