@@ -5,7 +5,7 @@ export interface Engine {
   /** As shown in the table. */
   readonly name: string
   /** Module under engines/ that does the work. */
-  readonly module: 'tarazed' | 'jaxjs' | 'tfjs' | 'ort'
+  readonly module: 'tarazed' | 'jaxjs' | 'tfjs' | 'ort' | 'tokenizers' | 'transformers'
   readonly options: EngineOptions
   /** Which of its module's measurements it makes, where parts of a bench have engines of their own. Default: that of the bench. */
   readonly measure?: string

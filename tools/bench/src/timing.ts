@@ -23,6 +23,13 @@ export async function bestMilliseconds(work: () => unknown, budgetMs = 1500, min
   return best
 }
 
+/** Rounds that time themselves, until they have taken `budgetMs`; at least so many. */
+export function roundsWithin(budgetMs: number, minimumRounds: number, round: () => number): void {
+  const budget = Math.min(budgetMs, longestMs)
+  let taken = 0
+  for (let k = 0; k < minimumRounds || taken < budget; k++) taken += round()
+}
+
 /** Milliseconds per call where one call is too short to time: rounds of `calls`. */
 export async function bestMillisecondsOf(calls: number, work: () => unknown, budgetMs = 1500): Promise<number> {
   const round = async (): Promise<void> => {

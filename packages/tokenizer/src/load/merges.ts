@@ -57,24 +57,23 @@ export function indexMerges(pairs: readonly TokenPair[], ids: ReadonlyMap<string
   const lefts = new Int32Array(pairs.length)
   const rights = new Int32Array(pairs.length)
   const merged = new Int32Array(pairs.length)
-  for (const [rank, [left, right]] of pairs.entries()) {
-    const parts = [left, right, left + right].map((token) => {
-      const id = ids.get(token)
-      if (id === undefined)
-        throw new TokenizerError(
-          `${file}: merge ${rank} (${shown(left)} + ${shown(right)}) needs the token ${shown(token)}, which the vocabulary lacks; ` +
-            'the files belong to different tokenizers, or one is cut off',
-          { file },
-        )
-      return id
-    })
-    lefts[rank] = parts[0]
-    rights[rank] = parts[1]
-    merged[rank] = parts[2]
+  for (let rank = 0; rank < pairs.length; rank++) {
+    const [left, right] = pairs[rank]
+    lefts[rank] = ids.get(left) ?? missing(pairs[rank], rank, left, file)
+    rights[rank] = ids.get(right) ?? missing(pairs[rank], rank, right, file)
+    merged[rank] = ids.get(left + right) ?? missing(pairs[rank], rank, left + right, file)
   }
   return {
     byteIds: Int32Array.from(BYTE_TO_CHARACTER, (character) => ids.get(character) ?? -1),
     ranks: new MergeTable(lefts, rights),
     merged,
   }
+}
+
+function missing([left, right]: TokenPair, rank: number, token: string, file: string): never {
+  throw new TokenizerError(
+    `${file}: merge ${rank} (${shown(left)} + ${shown(right)}) needs the token ${shown(token)}, which the vocabulary lacks; ` +
+      'the files belong to different tokenizers, or one is cut off',
+    { file },
+  )
 }

@@ -1,10 +1,12 @@
-/** A language model of the size of `npm start`: training and running it. */
+/** A language model of the size of `npm start`: training and running it, and tokenizers. */
 import type { Bench } from '../bench.js'
 import { generationRows } from './lmGeneration.js'
 import { trainingRows } from './lmTraining.js'
+import { tokenizerRows } from './tokenizer.js'
 
 export const lm: Bench = {
   name: 'lm',
-  about: 'Aquila2 as npm start trains it (3 layers, D 128, H 4, T 128, B 16, vocabulary 2048): training and answers',
-  rows: [...trainingRows, ...generationRows],
+  about:
+    'Aquila2 as npm start trains it (3 layers, D 128, H 4, T 128, B 16, vocabulary 2048): training and answers; tokenizers',
+  rows: [...trainingRows, ...generationRows, ...tokenizerRows],
 }

@@ -8,6 +8,7 @@ import { measureLm } from './lm.js'
 import { measureMatmul } from './matmul.js'
 import { measureMemory } from './memory.js'
 import { measureMlp } from './mlp.js'
+import { measureOurTokenizer } from './tokenizer.js'
 
 export const measures: Readonly<Record<string, Measure>> = {
   matmul: measureMatmul,
@@ -18,4 +19,5 @@ export const measures: Readonly<Record<string, Measure>> = {
   dispatch: measureDispatch,
   memory: measureMemory,
   'decode-int4': measureDecodeInt4,
+  tokenizer: measureOurTokenizer,
 }
