@@ -153,6 +153,11 @@ const rows: [call: () => unknown, parts: readonly string[]][] = [
   [() => nn.Linear.init(wrong({ inFeatures: 2, outFeatures: 2 })), ['got no key']],
   [() => nn.Linear.init(wrong({ inFeatures: 2, outFeatures: 2, key, use_bias: false })), ['got use_bias', 'bias']],
   [() => nn.Linear.init({ inFeatures: 2.5, outFeatures: 2, key }), ['inFeatures', 'whole number', '2.5']],
+  [
+    () => nn.Linear.init({ inFeatures: 2, outFeatures: 2, key, weightInit: wrong(nn.initializers.xavierUniform) }),
+    ['Linear.init: ', 'weightInit', 'call it first'],
+  ],
+  [() => nn.Linear.init(wrong(2)), ['{ inFeatures: …, outFeatures: …, key: … }']],
   [() => new nn.Linear(wrong(2), wrong(2)), ['Linear: ', 'Linear.init({ … })']],
   [() => nn.SelfAttention.init(wrong({ features: 8, heads: 2, key, kv_heads: 1 })), ['did you mean kvHeads?']],
   [() => nn.GroupNorm.init({ groups: 3, channels: 4 }), ['GroupNorm.init: ', '3 and 4']],

@@ -158,6 +158,10 @@ const rows: [call: () => unknown, name: string, parts: readonly string[]][] = [
   // More arguments than a method has
   [() => loosely(x.matmul)(x, { transposeB: true }), 'ArgumentError', ['matmul: ', 'one argument', 'got 2', 'Object']],
   [() => loosely(x.relu)({ inplace: true }), 'ArgumentError', ['relu: ', 'nothing', 'got 1']],
+  [() => x.cast(wrong('float16')), 'DTypeError', ['cast: ', "did you mean 'f16'?"]],
+  [() => tensor([1], { dtype: wrong('bfloat16') }), 'DTypeError', ["did you mean 'bf16'?"]],
+  [() => tensor(wrong([x, x])), 'ArgumentError', ['stack(…)']],
+  [() => loosely(api.zeros)(2, 3), 'ShapeError', ['zeros: ', '[2]']],
   // Ranges
   [() => api.full([2], wrong('a')), 'ArgumentError', ['full: ', 'got "a"']],
   [() => random.bernoulli(key, 2, [3]), 'ArgumentError', ['random.bernoulli: ', '[0, 1]', 'got 2']],

@@ -1,7 +1,8 @@
 import { ArgumentError, type DType, type Tensor, checkOptions, conv2d, zeros } from '@tarazed/tensor'
-import { requireCount, requireFunction, requireSizes, requireWeights, shown } from '../check.js'
+import { requireCount, requireSizes, requireWeights, shown } from '../check.js'
 import { type Initializer, lecunNormal } from '../initializers.js'
 import { Module } from '../module.js'
+import { firstValue } from './firstValue.js'
 
 /** One number for both axes, or [height, width]. */
 export type Pair = number | readonly [number, number]
@@ -58,12 +59,17 @@ export class Conv2d extends Module {
       dtype = 'f32',
     } = checkOptions('Conv2d.init', options, OPTIONS, NEEDED)
     requireSizes('Conv2d.init', { inChannels, outChannels, groups })
-    requireFunction('Conv2d.init', 'weightInit', weightInit)
     if (inChannels % groups !== 0 || outChannels % groups !== 0)
       throw new ArgumentError(
         `Conv2d.init: groups divides both channel counts, got ${groups} for ${inChannels} and ${outChannels}; choose a divisor`,
       )
-    const weight = weightInit(key, [outChannels, inChannels / groups, ...pair('kernel', kernel, 1)], dtype)
+    const weight = firstValue(
+      'Conv2d.init',
+      weightInit,
+      key,
+      [outChannels, inChannels / groups, ...pair('kernel', kernel, 1)],
+      dtype,
+    )
     const shift = bias ? zeros([outChannels], { dtype }) : null
     return new Conv2d(
       weight,

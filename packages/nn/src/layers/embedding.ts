@@ -1,7 +1,8 @@
 import { type DType, type Tensor, checkOptions, embedding, matmul } from '@tarazed/tensor'
-import { requireFunction, requireSizes, requireWeights } from '../check.js'
+import { requireSizes, requireWeights } from '../check.js'
 import { type Initializer, normal } from '../initializers.js'
 import { Module } from '../module.js'
+import { firstValue } from './firstValue.js'
 
 /**
  * What `Embedding.init` takes: a table of `numEmbeddings` rows of `features` numbers. Defaults: standard normal weights
@@ -35,8 +36,7 @@ export class Embedding extends Module {
       dtype = 'f32',
     } = checkOptions('Embedding.init', options, OPTIONS, NEEDED)
     requireSizes('Embedding.init', { numEmbeddings, features })
-    requireFunction('Embedding.init', 'weightInit', weightInit)
-    return new Embedding(weightInit(key, [numEmbeddings, features], dtype))
+    return new Embedding(firstValue('Embedding.init', weightInit, key, [numEmbeddings, features], dtype))
   }
 
   /**

@@ -1,7 +1,8 @@
 import { type DType, ShapeError, type Tensor, checkOptions, matmul, zeros } from '@tarazed/tensor'
-import { requireFunction, requireSizes, requireTensor, requireWeights } from '../check.js'
+import { requireSizes, requireTensor, requireWeights } from '../check.js'
 import { type Initializer, lecunNormal } from '../initializers.js'
 import { Module } from '../module.js'
+import { firstValue } from './firstValue.js'
 
 /** What `Linear.init` takes. Defaults: a bias, `lecunNormal()` weights in f32. */
 export interface LinearOptions {
@@ -38,8 +39,10 @@ export class Linear extends Module {
       dtype = 'f32',
     } = checkOptions('Linear.init', options, OPTIONS, NEEDED)
     requireSizes('Linear.init', { inFeatures, outFeatures })
-    requireFunction('Linear.init', 'weightInit', weightInit)
-    return new Linear(weightInit(key, [outFeatures, inFeatures], dtype), bias ? zeros([outFeatures], { dtype }) : null)
+    return new Linear(
+      firstValue('Linear.init', weightInit, key, [outFeatures, inFeatures], dtype),
+      bias ? zeros([outFeatures], { dtype }) : null,
+    )
   }
 
   /**

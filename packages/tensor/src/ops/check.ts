@@ -231,10 +231,16 @@ export function requireBoolean(op: string, name: string, value: unknown): void {
     throw argumentError(op, `${name} must be true or false`, show(value), `change ${name}`)
 }
 
+/** Other libraries write dtypes out: float32, bfloat16, uint8. */
+function wayToDType(given: unknown): string {
+  const short = String(given).replace('float', 'f').replace('uint', 'u').replace('int', 'i')
+  return DTYPES.includes(short as DType) ? `did you mean '${short}'?` : 'choose one of them'
+}
+
 /** @throws DTypeError for anything but the name of a dtype */
 export function requireDType(op: string, dtype: DType): void {
   if (!DTYPES.includes(dtype))
-    throw dtypeError(op, `dtype must be one of ${DTYPES.join(', ')}`, show(dtype), 'choose one of them')
+    throw dtypeError(op, `dtype must be one of ${DTYPES.join(', ')}`, show(dtype), wayToDType(dtype))
 }
 
 /** @throws ShapeError for a shape with a negative or fractional size */

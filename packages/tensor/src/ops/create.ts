@@ -124,11 +124,13 @@ function filled(op: string, shape: readonly number[], value: number, dtype: DTyp
 
 /** A tensor of zeros; false in dtype bool. @throws ShapeError for a size that is no whole number of at least 0 */
 export function zeros(shape: readonly number[], options: { dtype?: DType } = {}): Tensor {
+  requireShape('zeros', shape)
   return filled('zeros', shape, 0, checkOptions('zeros', options, DTYPE).dtype ?? 'f32')
 }
 
 /** A tensor of ones; true in dtype bool. @throws ShapeError for a size that is no whole number of at least 0 */
 export function ones(shape: readonly number[], options: { dtype?: DType } = {}): Tensor {
+  requireShape('ones', shape)
   return filled('ones', shape, 1, checkOptions('ones', options, DTYPE).dtype ?? 'f32')
 }
 

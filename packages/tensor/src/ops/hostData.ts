@@ -1,5 +1,6 @@
 /** JavaScript data to flat values and to bytes in storage layout. */
 import { dtypeBytes, type DType } from '../dtype.js'
+import { Tensor } from '../graph/tensor.js'
 import { f32ToBf16BitsArray, f32ToF16BitsArray } from '../program/float16.js'
 import { argumentError, dtypeError, requireElement, shapeError, show } from './check.js'
 
@@ -54,7 +55,7 @@ function collect(data: unknown, shape: readonly number[], depth: number, values:
             `${show(data)} where a number stood before`,
             'make all rows equally deep',
           )
-        : argumentError('tensor', 'data must be numbers or booleans', show(data), 'convert it first')
+        : argumentError('tensor', 'data must be numbers or booleans', show(data), wayToNumbers(data))
     values.push(data)
     return
   }
@@ -66,6 +67,11 @@ function collect(data: unknown, shape: readonly number[], depth: number, values:
       'make all rows equally long',
     )
   for (const child of data) collect(child, shape, depth + 1, values)
+}
+
+function wayToNumbers(data: unknown): string {
+  if (data instanceof Tensor) return 'it is a tensor already: join several with stack(…), change its dtype with cast'
+  return data instanceof Promise ? 'await it first' : 'convert it first'
 }
 
 function dtypeOfArray(data: NumberArray): DType {

@@ -36,7 +36,7 @@ export function checkOptions<T extends object>(
   needed: readonly (keyof T & string)[] = NONE,
 ): T {
   if (options === undefined) options = EMPTY as T
-  else if (!isOptions(options)) throw notAnObject(op, options, needed.length > 0 ? needed : names)
+  else if (!isOptions(options)) throw notAnObject(op, options, needed.length > 0 ? needed : names, needed)
   for (const name in options) if (!names.includes(name)) throw unknownOption(op, name, names)
   for (const name of needed) if (options[name] === undefined) throw missing(op, name, needed)
   return options
@@ -58,11 +58,12 @@ function isOptions(value: unknown): boolean {
   )
 }
 
-function notAnObject(op: string, value: unknown, names: readonly string[]): ArgumentError {
+function notAnObject(op: string, value: unknown, names: readonly string[], needed: readonly string[]): ArgumentError {
   const usual = USUAL[typeof value]
   const name = (usual !== undefined && names.find((candidate) => usual.test(candidate))) || names[0]
+  const form = needed.length > 1 ? needed.map((each) => `${each}: …`).join(', ') : `${name}: ${literal(value)}`
   return new ArgumentError(
-    `${op}: options must be an object, got ${show(value)}; write { ${name}: ${literal(value)} }${value instanceof Promise ? ' after awaiting it' : ''}`,
+    `${op}: options must be an object, got ${show(value)}; write { ${form} }${value instanceof Promise ? ' after awaiting it' : ''}`,
   )
 }
 

@@ -52,7 +52,9 @@ export function flattenResult(op: string, result: unknown): FlatTree {
     )
   const flat = flattenTree(result)
   if (flat.leaves.length === 0)
-    throw new ArgumentError(`${op}: the function must return a tensor or a tree with tensors, got ${describe(result)}; return what it computes`)
+    throw new ArgumentError(
+      `${op}: the function must return a tensor or a tree with tensors, got ${describe(result)}; return what it computes`,
+    )
   return flat
 }
 
@@ -72,7 +74,7 @@ export function floatLeaves(op: string, tree: Tree, position: number): FlatTree 
   const flat = flattenTree(tree, `argument ${position}`)
   if (flat.leaves.length === 0)
     throw new ArgumentError(
-      `${op}: argument ${position} must be a tensor or a tree with tensors, got ${describe(tree)}; choose another with argnums`,
+      `${op}: argument ${position} must be a tensor or a tree with tensors, got ${describe(tree)}; wrap it, as in scalar(3), or choose another with argnums`,
     )
   flat.leaves.forEach((leaf, k) => {
     if (!isFloat(leaf.dtype))
