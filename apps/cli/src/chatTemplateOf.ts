@@ -19,11 +19,15 @@ export const TEMPLATE_NAMES = ['jinja', ...Object.keys(aquilaTemplates)] as cons
 export async function chatTemplateOf(
   talker: Talker,
   named: string | undefined,
+  onNotice: (message: string) => void,
 ): Promise<AquilaTemplateName | ChatTemplate> {
   if (named !== undefined && named !== 'jinja') return named as AquilaTemplateName
   const source = await jinjaSource(talker)
   if (source !== undefined) return jinjaTemplate(source, { tokenizer: talker.tokenizer })
-  if (named === undefined) return talker.template
+  if (named === undefined) {
+    if (talker.templateNotice !== undefined) onNotice(talker.templateNotice)
+    return talker.template
+  }
   throw new Failure({
     en: `${talker.folder.name} has no chat_template; choose one of ${Object.keys(aquilaTemplates).join(', ')}`,
     zh: `${talker.folder.name} 中没有 chat_template；请在 ${Object.keys(aquilaTemplates).join('、')} 中选择`,

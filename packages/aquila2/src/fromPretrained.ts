@@ -47,6 +47,8 @@ export interface Pretrained {
   readonly generationConfig?: Readonly<Record<string, unknown>>
   /** The chat template by the name of the model. */
   readonly template: TemplateName
+  /** Why `template` is what it is, when no model of this name was published: to be told where it is used. */
+  readonly templateNotice?: string
   /** Where it came from (for GGUF with the files that its metadata amount to); `savePretrained` copies the files beside the weights from there. */
   readonly folder: Folder
 }
@@ -84,13 +86,13 @@ export async function fromPretrained(folder: Folder, options: FromPretrainedOpti
     const tokenizer = wantsTokenizer ? await readTokenizer(files, config, onWarning) : undefined
     const generationConfig = await readGenerationConfig(folder)
     const template = templateOf(options.name ?? nameOf(folder, config))
-    if (template.notice !== undefined && tokenizer !== undefined) onWarning(template.notice)
     return {
       model,
       config: model.config,
       ...(tokenizer !== undefined && { tokenizer }),
       ...(generationConfig !== undefined && { generationConfig }),
       template: template.name,
+      ...(template.notice !== undefined && { templateNotice: template.notice }),
       folder: files,
     }
   } finally {

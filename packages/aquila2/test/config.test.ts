@@ -325,7 +325,7 @@ describe('the choice of a chat template', () => {
     for (const model of ['AquilaChat-7B', 'my-model', { ...seven, _name_or_path: 'Aquila2-7B' }, seven]) {
       const choice = templateOf(model)
       expect(choice.name).toBe('aquila-chat')
-      expect(choice.notice).toMatch(/aquila-chat is used/)
+      expect(choice.notice).toMatch(/aquila-chat is taken/)
     }
     expect(templateOf({ ...seven, _name_or_path: 'BAAI/AquilaChat2-7B' })).toEqual({ name: 'aquila-v1' })
     // @ts-expect-error -- neither name nor configuration

@@ -148,9 +148,12 @@ describe('the tokenizer', () => {
   })
 
   it('of an unknown model gets the template aquila-chat with a notice', async () => {
-    const { warnings, onWarning } = collector()
-    await fromPretrained(await folderOf(model, { files: TOKENIZER }), { onWarning })
-    expect(warnings).toContainEqual(expect.stringMatching(/no Aquila2 chat model is called "my-model"/))
+    const { onWarning } = collector()
+    const { template, templateNotice } = await fromPretrained(await folderOf(model, { files: TOKENIZER }), {
+      onWarning,
+    })
+    expect(template).toBe('aquila-chat')
+    expect(templateNotice).toMatch(/no template is known for "my-model"/)
   })
 })
 

@@ -49,7 +49,11 @@ export const chat: Command = {
 
 async function converse(talker: Talker, values: Values, context: Context): Promise<void> {
   const { model, tokenizer } = talker
-  const template = await chatTemplateOf(talker, values.text('template'))
+  const template = await chatTemplateOf(
+    talker,
+    values.text('template'),
+    (notice) => void context.err.write(`${notice}\n`),
+  )
   const generator = createGenerator({ model, tokenizer, template, stopIds: stopIdsOf(talker) })
   const system = values.text('system')
   const messages: ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: system }]

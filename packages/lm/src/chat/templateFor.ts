@@ -17,23 +17,24 @@ export interface TemplateForOptions {
 
 /** By the names under which the models were published. */
 const MODELS: Readonly<Record<string, AquilaTemplateName>> = {
-  'AquilaChat2-7B': 'aquila-v1',
-  'AquilaChat2-34B': 'aquila-legacy',
-  'AquilaChat2-70B-Expr': 'aquila-v2',
-  'AquilaChat2-7B-16K': 'aquila',
-  'AquilaChat2-34B-16K': 'aquila',
+  'aquilachat2-7b': 'aquila-v1',
+  'aquilachat2-34b': 'aquila-legacy',
+  'aquilachat2-70b-expr': 'aquila-v2',
+  'aquilachat2-7b-16k': 'aquila',
+  'aquilachat2-34b-16k': 'aquila',
 }
 
 /** In this order; the first that a string contains counts. */
 const IN_STRINGS: readonly AquilaTemplateName[] = ['aquila-v1', 'aquila-v2', 'aquila-chat', 'aquila-legacy']
 
-/** Endings of the published names that tell how weights are stored. */
-const STORAGE = /(-(int4|int8|4bit|8bit|gptq|awq|nf4|gguf))+$/i
+/** Endings of the published names that tell the version, and how weights are stored. */
+const VARIANT = /((-v\d+(\.\d+)*)|(-(int4|int8|4bit|8bit|gptq|awq|nf4|bnb|gguf))|([-.](q\d\w*|f16|bf16|f32)))+$/
+const FILE_ENDING = /\.(gguf|safetensors|bin)$/
 
 /**
  * The chat template of a model: `AquilaChat2-7B` → aquila-v1, `-34B` → aquila-legacy, `-70B-Expr` → aquila-v2, `-7B-16K` and `-34B-16K` →
- * aquila, any other name → aquila-chat with a notice. An owner or folders before the name and a storage ending behind it
- * (`BAAI/AquilaChat2-34B-Int4-GPTQ`) do not matter; the name of a template gives that template.
+ * aquila, any other name → aquila-chat with a notice. Case, an owner or folders before the name, and a version, number format or file ending
+ * behind it (`BAAI/AquilaChat2-34B-v1.2-Int4-GPTQ`) do not matter; the name of a template gives that template.
  *
  * @throws ArgumentError for anything but a string
  * @source FlagAI-Open/Aquila2; the rule for strings: FlagAI, get_conv_template
@@ -57,10 +58,11 @@ function ofModel(name: string, onNotice: TemplateForOptions['onNotice']): ChatTe
   const last = name
     .replace(/[/\\]+$/, '')
     .split(/[/\\]/)
-    .at(-1)!
-    .replace(STORAGE, '') // split gives at least one part
+    .at(-1)! // split gives at least one part
+    .toLowerCase()
   if (Object.hasOwn(aquilaTemplates, last)) return aquilaTemplates[last as AquilaTemplateName]
-  if (Object.hasOwn(MODELS, last)) return aquilaTemplates[MODELS[last]]
+  const published = last.replace(FILE_ENDING, '').replace(VARIANT, '')
+  if (Object.hasOwn(MODELS, published)) return aquilaTemplates[MODELS[published]]
   onNotice?.(
     `no template is known for ${show(name)}, so aquila-chat is taken; name one of ${Object.keys(aquilaTemplates).join(', ')} to choose`,
   )
