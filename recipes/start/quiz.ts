@@ -42,7 +42,7 @@ export async function answerAll(
 
 /** A 5-gram model of the tokens that the model has learned from. */
 export function learnNgrams(tokenizer: Tokenizer, texts: Iterable<string>): NgramModel {
-  const ngram = new NgramModel()
+  const ngram = new NgramModel(tokenizer.vocabSize)
   for (const text of texts) ngram.add([...promptIds(tokenizer, text), tokenizer.tokenToId(END) as number])
   return ngram
 }

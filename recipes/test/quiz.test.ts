@@ -3,7 +3,7 @@ import { NgramModel } from '../start/ngram.js'
 import { type Answered, quizScore } from '../start/quiz.js'
 
 describe('a 5-gram model', () => {
-  const model = new NgramModel()
+  const model = new NgramModel(10)
   model.add([1, 2, 3, 1, 2, 4, 1, 2, 3])
 
   it('gives the probability of absolute discounting with backoff', () => {
@@ -25,7 +25,7 @@ describe('a 5-gram model', () => {
   })
 
   it('sees four tokens back and no more', () => {
-    const far = new NgramModel()
+    const far = new NgramModel(10)
     far.add([7, 1, 1, 1, 1, 5])
     far.add([8, 1, 1, 1, 1, 6])
     far.add([8, 1, 1, 1, 1, 6])
@@ -37,7 +37,7 @@ describe('a 5-gram model', () => {
   it('goes on until the end, or until there are enough', () => {
     expect(model.continue([1], { most: 3, ends: () => false })).toEqual([2, 3, 1])
     expect(model.continue([1], { most: 9, ends: (id) => id === 3 })).toEqual([2])
-    expect(new NgramModel().continue([1], { most: 3, ends: () => false })).toEqual([])
+    expect(new NgramModel(10).continue([1], { most: 3, ends: () => false })).toEqual([])
   })
 })
 
