@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { byteTokens, naiveMerge } from './naiveBpe.js'
 import { below, randomSource, randomText, ODD_CHARACTERS } from './random.js'
 import { bilingualText, loadFrom, smallBpe, smallFiles } from './small.js'
+import { BYTES_IN_ORDER, tokenOfBytes } from '../src/byteAlphabet.js'
 import { GPT2_PATTERN } from '../src/gpt2Split.js'
 import { type Encoding, type Span } from '../src/index.js'
 
@@ -30,6 +31,24 @@ function expectPlaces(text: string, { ids, starts, ends }: Encoding): void {
   expect(covered).toBe(text.length)
 }
 
+/** Merges of neighbours in random texts, wherever they are cut: nothing that training would choose. */
+function randomMerges(random: () => number, characters: readonly string[], count: number) {
+  const vocab = new Map<string, number>(BYTES_IN_ORDER.map((byte, id) => [tokenOfBytes(Uint8Array.of(byte)), id]))
+  const ranks = new Map<string, number>()
+  for (let k = 0; k < count; k++) {
+    const tokens = naiveMerge(byteTokens(randomText(random, 6, characters)), ranks)
+    const at = below(random, Math.max(1, tokens.length - 1))
+    if (at + 1 >= tokens.length || vocab.has(tokens[at] + tokens[at + 1])) continue
+    ranks.set(`${tokens[at]} ${tokens[at + 1]}`, ranks.size)
+    vocab.set(tokens[at] + tokens[at + 1], vocab.size)
+  }
+  const files = {
+    'vocab.json': JSON.stringify(Object.fromEntries(vocab)),
+    'merges.txt': ['#version: 0.2', ...ranks.keys(), ''].join('\n'),
+  }
+  return { files, ranks }
+}
+
 describe('encoding', () => {
   it('merges as the definition says, on random texts', async () => {
     const tokenizer = await small()
@@ -50,6 +69,23 @@ describe('encoding', () => {
       const text = randomText(random, length, ['t', 'h', 'e', 'm', 'o', 'd', '模', '型', '阅'])
       const want = naiveMerge(byteTokens(text), ranks)
       expect(tokenizer.encode(text).map((id) => tokenizer.idToToken(id))).toEqual(want)
+    }
+  })
+
+  it('merges Chinese as the definition says, with merges of whole and of cut characters', async () => {
+    const random = randomSource(14)
+    const characters = [...'你好世界模型的，。', 'ア', 'é', 'a', ' ', '👍']
+    for (let round = 0; round < 60; round++) {
+      const { files, ranks } = randomMerges(random, characters, 40 + below(random, 200))
+      const tokenizer = await loadFrom(files)
+      for (let k = 0; k < 10; k++) {
+        const text = randomText(random, below(random, 25), characters)
+        const want = [...text.matchAll(GPT2_PATTERN)].flatMap(([piece]) => naiveMerge(byteTokens(piece), ranks))
+        const got = tokenizer.encodeWithOffsets(text)
+        expect(got.ids.map((id) => tokenizer.idToToken(id))).toEqual(want)
+        expect(tokenizer.encode(text)).toEqual(got.ids)
+        expectPlaces(text, got)
+      }
     }
   })
 

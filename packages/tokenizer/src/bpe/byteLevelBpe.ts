@@ -6,6 +6,7 @@ import { type IdSink } from '../idSink.js'
 import { type SubwordModel } from '../subwordTokenizer.js'
 import { hashOfPiece } from '../pieceTable.js'
 import { writeUtf8 } from '../utf8.js'
+import { isThreeBytes, type Joints } from './joints.js'
 import { Merger, type Merges } from './merger.js'
 import { LONGEST_CACHED, PieceCache } from './pieceCache.js'
 import { type Splitter } from './splitters.js'
@@ -17,6 +18,8 @@ export interface ByteLevelOptions {
   readonly unknown: number
   /** How many bytes the token of an id stands for. */
   readonly byteLength: (id: number) => number
+  /** Where pieces can be cut; not given when a piece must stay whole. */
+  readonly joints?: Joints
   /** How text becomes pieces; undefined: the pattern of GPT-2. */
   readonly splitter?: Splitter
   /** A blank goes before text that does not begin with one. */
@@ -54,12 +57,30 @@ export class ByteLevelBpe implements SubwordModel {
     if (splitter === undefined) {
       for (let at = from; at < to;) {
         const end = nextPiece(text, at, to)
-        this.#encodePiece(text, at, end, out)
+        this.#encodeParts(text, at, end, out)
         at = end
       }
     } else {
-      for (const [start, end] of splitter(text, from, to)) this.#encodePiece(text, start, end, out)
+      for (const [start, end] of splitter(text, from, to)) this.#encodeParts(text, start, end, out)
     }
+  }
+
+  /** Cuts a piece where no merge reaches over: its parts have the same tokens, and are met again more often. */
+  #encodeParts(text: string, from: number, to: number, out: IdSink): void {
+    const { joints } = this.#options
+    let start = from
+    if (joints !== undefined && text.charCodeAt(to - 1) >= 0x800) {
+      let left = text.charCodeAt(from)
+      for (let at = from + 1; at < to; at++) {
+        const right = text.charCodeAt(at)
+        if (isThreeBytes(left) && isThreeBytes(right) && !joints.joins(left, right)) {
+          this.#encodePiece(text, start, at, out)
+          start = at
+        }
+        left = right
+      }
+    }
+    this.#encodePiece(text, start, to, out)
   }
 
   #encodePiece(text: string, from: number, to: number, out: IdSink): void {

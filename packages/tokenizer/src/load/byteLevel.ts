@@ -1,6 +1,7 @@
 /** Puts a byte-level BPE tokenizer together, whatever files its parts come from. */
 import { type AddedToken } from '../addedTokens.js'
 import { ByteLevelBpe } from '../bpe/byteLevelBpe.js'
+import { Joints } from '../bpe/joints.js'
 import { type Splitter } from '../bpe/splitters.js'
 import { bytesOfToken } from '../byteAlphabet.js'
 import { type Normalizer } from '../normalization.js'
@@ -39,6 +40,7 @@ export function byteLevelTokenizer(parts: ByteLevelParts): SubwordTokenizer {
       merges,
       unknown: parts.unknown === undefined ? -1 : (vocabulary.ids.get(parts.unknown) ?? -1),
       byteLength: (id) => bytes[id]?.length ?? 0,
+      joints: parts.ignoreMerges === true || merges.byteIds.includes(-1) ? undefined : jointsOf(parts.merges),
       splitter: parts.splitter,
       addPrefixSpace: parts.addPrefixSpace,
       wholePieces: parts.ignoreMerges === true ? vocabulary.ids : undefined,
@@ -49,6 +51,16 @@ export function byteLevelTokenizer(parts: ByteLevelParts): SubwordTokenizer {
     modelMaxLength: parts.settings.modelMaxLength,
     frame: parts.frame,
   })
+}
+
+/** Not with missing bytes: what is left out of a text brings others together. */
+function jointsOf(merges: readonly TokenPair[]): Joints {
+  const joints = new Joints()
+  for (const [left, right] of merges) {
+    const [leftBytes, rightBytes] = [bytesOfToken(left), bytesOfToken(right)]
+    if (leftBytes !== undefined && rightBytes !== undefined) joints.add(leftBytes, rightBytes)
+  }
+  return joints
 }
 
 /** Bytes of every token: added tokens are text, others are written in the byte alphabet, or are text when they are not. */
