@@ -107,7 +107,8 @@ function validateLoop(program: Program, step: LoopStep, where: string, options: 
   )
   if (step.bound !== undefined) {
     const slot = program.slots[step.bound]
-    require(slot?.dtype === 'i32' && slot.elements === 1, `${where}: the bound must be one i32, slot ${step.bound} is not`)
+    require(slot?.dtype === 'i32' &&
+      slot.elements === 1, `${where}: the bound must be one i32, slot ${step.bound} is not`)
   }
   const bodySlot = (kind: 'input' | 'output', index: number): Slot | undefined =>
     body.slots.find(({ place }) => place.kind === kind && place.index === index)
