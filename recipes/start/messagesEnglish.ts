@@ -67,7 +67,7 @@ export const english: Messages = {
     quizNote: (constant) =>
       'Percent right ± standard error; the answer must be right to the letter. Every combination asked about (who, what and where; ' +
       `which numbers; which words) is missing from training. The best constant answer is “${constant}”.`,
-    quizColumns: ['Domain', 'Questions', 'Model', '5-gram model', 'Constant'],
+    quizColumns: ['Domain', 'Questions', 'Model', '5-gram', 'Constant'],
     all: 'All',
     bitsTitle: 'Held-out text',
     bitsNote:
@@ -81,11 +81,11 @@ export const english: Messages = {
     languages: { en: 'English', zh: 'Chinese' },
     domains: {
       stories: 'stories',
-      questions: 'knowledge of the world',
+      questions: 'knowledge',
       arithmetic: 'arithmetic',
       translation: 'translation',
       code: 'code',
-      documents: 'documents of the repository',
+      documents: 'documents',
     },
   },
   badFlags: (reason) => `${reason}. See npm start -- --help`,

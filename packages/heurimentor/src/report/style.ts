@@ -18,10 +18,10 @@ h1{font-size:28px;line-height:1.2;margin:0 0 6px;letter-spacing:-.01em}
 header p{margin:0;color:var(--soft)}
 h2{font-size:16px;margin:0 0 10px}
 .card{background:var(--card);border:1px solid var(--rule);border-radius:12px;padding:18px 20px;min-width:0}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(175px,1fr));gap:12px}
+.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(155px,1fr));gap:12px}
 .figure{background:var(--card);border:1px solid var(--rule);border-radius:12px;padding:14px 16px;display:flex;flex-direction:column}
 .figure span,.figure small,.note,.label,footer,figcaption{color:var(--soft);font-size:13px}
-.figure b{font-size:22px;white-space:nowrap;font-weight:650;letter-spacing:-.01em;font-variant-numeric:tabular-nums}
+.figure b{font-size:21px;white-space:nowrap;font-weight:650;letter-spacing:-.01em;font-variant-numeric:tabular-nums}
 .note{margin:10px 0 0}
 .legend{display:flex;flex-wrap:wrap;gap:4px 16px;margin:0 0 8px;font-size:13px;color:var(--soft)}
 .legend i{display:inline-block;width:12px;height:3px;border-radius:2px;background:var(--line);margin-right:6px;vertical-align:middle}
@@ -36,9 +36,10 @@ svg .dashed path{stroke-dasharray:5 3}
 svg .faint path{stroke-width:1;opacity:.35}
 ${classes}
 .scroll{overflow-x:auto}
-table{border-collapse:collapse;width:100%;font-size:14px}
-th,td{text-align:left;padding:6px 10px 6px 0;border-bottom:1px solid var(--rule);vertical-align:top}
+table{border-collapse:collapse;width:100%;font-size:13.5px}
+th,td{text-align:left;padding:6px 0 6px 10px;border-bottom:1px solid var(--rule);vertical-align:top}
 th{color:var(--soft);font-weight:500}
+th:first-child,td:first-child{padding-left:0}
 .number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .strong td{font-weight:650}
 .excerpts{columns:2 340px;column-gap:32px}
