@@ -96,6 +96,7 @@ export interface Messages {
 
 /** The words of the report. */
 export interface ReportWords {
+  readonly world: string
   readonly title: (source: string) => string
   readonly subtitle: (facts: ModelFacts, steps: number, time: string) => string
   readonly questions: (language: string) => string

@@ -43,7 +43,8 @@ export const chinese: Messages = {
   stopped: (step, command) => `已在第 ${step} 步停止。继续训练：\n  ${command}`,
   again: (command) => `继续训练更久：\n  ${command}`,
   report: {
-    title: (source) => `从${source}学成的模型`,
+    world: '小小世界',
+    title: (source) => `从 ${source} 学成的模型`,
     subtitle: ({ parameters, layers, width, context, vocabulary }, steps, time) =>
       `Aquila2，${parameters} 个参数：${layers} 层，宽度 ${width}，上下文 ${context} 词元，词表 ${vocabulary}；更新 ${steps} 步，用时 ${time}`,
     questions: (language) => `${language}问题`,
@@ -113,7 +114,7 @@ export const chinese: Messages = {
 文本
   --corpus 路径    UTF-8 文本文件或目录（含子目录）         默认：小小世界
 运行
-  --seconds N      训练约 N 秒                              140
+  --seconds N      训练约 N 秒                              150
   --steps N        改为训练整整 N 步
   --batch N        每步的序列数                             8
   --seed N         世界、初始权重、次序和采样的种子         0

@@ -51,6 +51,7 @@ export const english: Messages = {
   stopped: (step, command) => `Stopped at step ${step}. Go on with:\n  ${command}`,
   again: (command) => `Train longer with:\n  ${command}`,
   report: {
+    world: 'a tiny world',
     title: (source) => `A model that learned from ${source}`,
     subtitle: ({ parameters, layers: count, width, context, vocabulary }, steps, time) =>
       `Aquila2 with ${parameters} parameters: ${layers(count)} of width ${width}, ${context} tokens of context, ` +
@@ -128,7 +129,7 @@ export const english: Messages = {
 Text
   --corpus PATH    file or folder of UTF-8 text, read with its sub-folders     the tiny world
 Run
-  --seconds N      train for about N seconds                                   140
+  --seconds N      train for about N seconds                                   150
   --steps N        train for exactly N updates instead
   --batch N        sequences in an update                                      8
   --seed N         of the world, first weights, order and sample               0

@@ -28,7 +28,7 @@ const DEFAULTS = {
   world: { layers: 3, width: 128, context: 128, batch: 8, vocab: 1024 },
   text: { layers: 4, width: 192, context: 192, batch: 8, vocab: 2048 },
 } as const
-const DEFAULT_SECONDS = 140
+const DEFAULT_SECONDS = 150
 
 /** The settings of a new run, but for the text's hash. */
 export function newSettings(options: Options, corpus: string | null): Omit<Settings, 'sha256'> {
@@ -57,6 +57,11 @@ export function planOf(length: RunLength, saved?: Snapshot): RunPlan {
   const plan = firstPlan(length)
   if (saved === undefined || plan.samples === saved.record.plan.samples) return saved?.record.plan ?? plan
   return { ...plan, learningRate: ratesFor(plan.samples, length.batch) }
+}
+
+/** A saved run with the end of its new plan. */
+export function withEnd(snapshot: Snapshot, { samples }: RunPlan): Snapshot {
+  return { ...snapshot, record: { ...snapshot.record, plan: { ...snapshot.record.plan, samples } } }
 }
 
 /** The places of a run's folder. */

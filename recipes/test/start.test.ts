@@ -97,6 +97,8 @@ describe('npm start', () => {
     expect(resumed.code).toBe(0)
     await start([...tiny, '--corpus=text.txt', '--steps=60', '--out=whole'])
     expect(await bitsOf('stopped')).toEqual(await bitsOf('whole'))
+    const longer = await start(['--resume=stopped', '--seconds=1', '--threads=1', '--sample=5', '--lang=en'])
+    expect(Number(/Trained (\d+) steps/.exec(longer.err)?.[1])).toBeGreaterThan(60)
   })
 
   it('explains what is wrong without a stack trace', async () => {
