@@ -68,6 +68,15 @@ export function requireOptions(place: string, options: unknown, known: readonly 
 }
 
 /**
+ * A callback that may be left out.
+ * @throws TokenizerError
+ */
+export function requireCallback(place: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'function')
+    throw new TokenizerError(`${place} must be a function, got ${shown(value)}`)
+}
+
+/**
  * @throws TokenizerError unless the value is an integer of the range
  */
 export function requireInteger(place: string, value: unknown, least: number, most: number): asserts value is number {

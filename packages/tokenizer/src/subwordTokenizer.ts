@@ -52,6 +52,8 @@ type Counts = (token: AddedToken, from: number, to: number) => boolean
 const always: Counts = () => true
 const ordinaryOnly: Counts = (token) => !token.special
 const ENCODE_OPTIONS = ['allowSpecial', 'addSpecial']
+/** Ids for which memory is kept. */
+const MOST_KEPT = 1 << 18
 
 /** See {@link Tokenizer}. */
 export class SubwordTokenizer implements Tokenizer {
@@ -70,7 +72,8 @@ export class SubwordTokenizer implements Tokenizer {
   readonly #detokenizer: Detokenizer
   readonly #cleanUp: boolean
   readonly #frame: { readonly before: readonly number[]; readonly after: readonly number[] }
-  readonly #sink = new IdSink(false)
+  /** Used again by every call, unless a text was very long. */
+  #sink = new IdSink(false)
 
   constructor(parts: TokenizerParts) {
     const { vocabulary, added, normalizer } = parts
@@ -101,11 +104,13 @@ export class SubwordTokenizer implements Tokenizer {
 
   encode(text: string, options: EncodeOptions = {}): number[] {
     const sink = this.#encodeWhole('encode', text, options, this.#sink)
+    if (sink.length > MOST_KEPT) this.#sink = new IdSink(false)
     return plain(sink.ids, sink.length)
   }
 
   encodeToArray(text: string, options: EncodeOptions = {}): Int32Array<ArrayBuffer> {
     const sink = this.#encodeWhole('encodeToArray', text, options, this.#sink)
+    if (sink.length > MOST_KEPT) this.#sink = new IdSink(false)
     return sink.ids.slice(0, sink.length)
   }
 

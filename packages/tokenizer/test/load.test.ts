@@ -236,6 +236,15 @@ describe('tokenizer.json', () => {
     await expect(loading).rejects.toMatchObject({ name: 'TokenizerError', kind: 'unsupported' })
   })
 
+  it('whose post-processor adds an id without a token is broken', async () => {
+    const json = JSON.parse((await smallFiles())['tokenizer.json'])
+    json.post_processor = { type: 'BertProcessing', cls: ['[CLS]', 598], sep: ['[SEP]', 600] }
+    await expect(loadFrom({ 'tokenizer.json': JSON.stringify(json) })).rejects.toThrow(/adds id 600/)
+    json.post_processor.sep[1] = 599
+    const tokenizer = await loadFrom({ 'tokenizer.json': JSON.stringify(json) })
+    expect(tokenizer.encode('', { addSpecial: true })).toEqual([598, 599])
+  })
+
   it('that asks for truncation is warned of, and nothing is cut', async () => {
     const json = JSON.parse((await smallFiles())['tokenizer.json'])
     json.truncation = { max_length: 2, strategy: 'LongestFirst', stride: 0, direction: 'Right' }

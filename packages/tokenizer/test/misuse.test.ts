@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { TokenizerError, tokenReport, type Tokenizer } from '../src/index.js'
+import { loadTokenizer, TokenizerError, tokenReport, trainBpe, type Tokenizer } from '../src/index.js'
 import { smallBpe } from './small.js'
 
 /** What plain JavaScript may hand in. */
@@ -70,6 +70,16 @@ describe('wrong arguments teach', () => {
     await expectTaught((tokenizer) => tokenReport(tokenizer, undefined as never))
     await expectTaught((tokenizer) => tokenReport(tokenizer, [5] as never))
     await expectTaught((tokenizer) => tokenReport(tokenizer, [], { sentences: 'words' } as never))
+  })
+
+  it('callbacks and files of other types', async () => {
+    const sound = { readText: async () => undefined }
+    await expect(loadTokenizer(sound, { onWarning: 'warn' as never })).rejects.toThrow(/onWarning must be a function/)
+    await expect(loadTokenizer({ readText: async () => 5 as never })).rejects.toThrow(/readText must give strings/)
+    await expect(trainBpe([], { vocabSize: 300, onProgress: 5 as never })).rejects.toThrow(
+      /onProgress must be a function/,
+    )
+    await expect(trainBpe([], { vocabSize: 300, signal: {} as never })).rejects.toThrow(/signal must be an AbortSignal/)
   })
 
   it('look-ups of what is no token are undefined', async () => {

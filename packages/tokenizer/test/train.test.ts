@@ -147,6 +147,11 @@ describe('training', () => {
     expect(none.tokenizer().bos).toBe('<|endoftext|>')
   })
 
+  it('refuses a special token that the texts make a token too', async () => {
+    const training = trainBpe([' a a a'], { vocabSize: 300, specialTokens: ['Ġa'] })
+    await expect(training).rejects.toThrow(/"Ġa", which the texts made a token too/)
+  })
+
   it('tells how far it is', async () => {
     const seen: BpeProgress[] = []
     await trainBpe([bilingualText(6, 200)], { vocabSize: 400, onProgress: (progress) => seen.push(progress) })
@@ -176,6 +181,7 @@ describe('training', () => {
     [{ vocabSize: 300, vocab_size: 300 }, /no option "vocab_size"/],
     [{ vocabSize: 300, specialTokens: ['a', 'a'] }, /differ/],
     [{ vocabSize: 300, specialTokens: 'a' }, /array of strings/],
+    [{ vocabSize: 300, specialTokens: ['a'] }, /tokens of single bytes/],
     [{ vocabSize: 300, bos: '[BOS]' }, /bos must be one of/],
     [undefined, /options must be an object/],
   ])('refuses options %j', async (options, message) => {

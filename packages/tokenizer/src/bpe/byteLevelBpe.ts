@@ -88,6 +88,7 @@ export class ByteLevelBpe implements SubwordModel {
     if (to - from > LONGEST_CACHED) {
       const count = this.#merge(text, from, to)
       out.append(this.#merger.symbols, 0, count)
+      this.#merger.release()
       return
     }
     const cache = this.#cache
@@ -111,6 +112,7 @@ export class ByteLevelBpe implements SubwordModel {
       const last = units[starts[k] + this.#bytesOf(symbols[k]) - 1]
       out.push(symbols[k], units[starts[k]], last + (isPair(text, last, to) ? 2 : 1))
     }
+    this.#merger.release()
   }
 
   /** An unknown token stands for one byte, whatever its own text is. */

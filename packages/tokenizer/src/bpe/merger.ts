@@ -8,6 +8,9 @@ import { MinHeap } from './minHeap.js'
 /** From here on a heap beats scanning (measured on Chinese text, where pieces are long). */
 const HEAP_FROM = 192
 
+/** Bytes of a piece for which memory is kept. */
+const MOST_KEPT = 1 << 16
+
 /** The merges of a vocabulary by ids. */
 export interface Merges {
   /** Id of the token of every byte; -1 where the vocabulary has none. */
@@ -46,6 +49,15 @@ export class Merger {
     this.symbols = new Int32Array(size)
     this.starts = new Int32Array(size)
     this.#ranks = new Int32Array(size)
+  }
+
+  /** Gives back the memory that a very long piece took. */
+  release(): void {
+    if (this.bytes.length <= MOST_KEPT) return
+    this.bytes = new Uint8Array(1024)
+    this.symbols = new Int32Array(1024)
+    this.starts = new Int32Array(1024)
+    this.#ranks = new Int32Array(1024)
   }
 
   /** @returns how many tokens the first `count` bytes make */

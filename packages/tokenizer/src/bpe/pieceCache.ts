@@ -4,8 +4,9 @@ import { PieceTable, withRoom } from '../pieceTable.js'
 /** Pieces above this many units are rare and mostly met once. */
 export const LONGEST_CACHED = 48
 
-/** Entries after which the cache starts again: some 30 MB with the text and the ids that they hold. */
+/** Entries, and ids of all entries, after which the cache starts again: some 50 MB with the text that they hold, mostly far less. */
 const MOST_ENTRIES = 1 << 18
+const MOST_IDS = 1 << 22
 
 /** A table of pieces and their ids, which starts again when it is full. */
 export class PieceCache {
@@ -31,7 +32,7 @@ export class PieceCache {
 
   /** Remembers a piece that is not in the cache; at most {@link LONGEST_CACHED} units. */
   add(text: string, from: number, to: number, hash: number, ids: Int32Array, count: number): void {
-    if (this.#table.size === MOST_ENTRIES) this.#table.clear()
+    if (this.#table.size === MOST_ENTRIES || this.#firsts[this.#table.size] > MOST_IDS) this.#table.clear()
     const entry = this.#table.add(text, from, to, hash)
     this.#firsts = withRoom(this.#firsts, entry + 2)
     const first = this.#firsts[entry]

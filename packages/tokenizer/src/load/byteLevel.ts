@@ -7,6 +7,7 @@ import { bytesOfToken } from '../byteAlphabet.js'
 import { type Normalizer } from '../normalization.js'
 import { SubwordTokenizer } from '../subwordTokenizer.js'
 import { Vocabulary } from '../vocabulary.js'
+import { requireFrame, type Frame } from './frame.js'
 import { indexMerges, type TokenPair } from './merges.js'
 import { type Settings } from './settings.js'
 
@@ -24,7 +25,7 @@ export interface ByteLevelParts {
   readonly addPrefixSpace?: boolean
   readonly ignoreMerges?: boolean
   readonly normalizer?: Normalizer
-  readonly frame?: { readonly before: readonly number[]; readonly after: readonly number[] }
+  readonly frame?: Frame
 }
 
 /** @throws TokenizerError when the parts contradict each other */
@@ -49,7 +50,7 @@ export function byteLevelTokenizer(parts: ByteLevelParts): SubwordTokenizer {
     roles: parts.settings.roles,
     cleanUp: parts.settings.cleanUp,
     modelMaxLength: parts.settings.modelMaxLength,
-    frame: parts.frame,
+    frame: parts.frame && requireFrame(parts.frame, vocabulary.tokens, parts.file),
   })
 }
 

@@ -69,6 +69,16 @@ function idOfPair(pair: unknown, file: string): number {
   throw new TokenizerError(`${file}: post_processor must give a token and its id, got ${shown(pair)}`, { file })
 }
 
+/**
+ * The frame, when every id of it has a token.
+ * @throws TokenizerError
+ */
+export function requireFrame(frame: Frame, tokens: readonly (string | undefined)[], file: string): Frame {
+  const stray = [...frame.before, ...frame.after].find((id) => tokens[id] === undefined)
+  if (stray === undefined) return frame
+  throw new TokenizerError(`${file}: post_processor adds id ${stray}, which no token has`, { file })
+}
+
 function isId(id: unknown): id is number {
   return Number.isInteger(id) && (id as number) >= 0
 }

@@ -1,11 +1,11 @@
 /** The tokenizer inside the metadata of a GGUF file. */
 import { specialToken, type AddedToken } from '../addedTokens.js'
-import { requireOptions, shown, TokenizerError } from '../errors.js'
+import { shown, TokenizerError } from '../errors.js'
 import { type Tokenizer } from '../tokenizer.js'
 import { AQUILA_SPECIAL_TOKENS, lacksAquilaSpecials } from './aquila.js'
 import { byteLevelTokenizer } from './byteLevel.js'
 import { isObject } from './json.js'
-import { type LoadOptions } from './loadTokenizer.js'
+import { warningsOf, type LoadOptions } from './loadTokenizer.js'
 import { parseMergeList } from './merges.js'
 
 /** Metadata of a file by key (`tokenizer.ggml.tokens` …). */
@@ -38,9 +38,8 @@ const GPT2_PATTERNS = [undefined, 'default', 'gpt-2']
  * @throws TokenizerError when the metadata hold no byte-level BPE, or contradict themselves
  */
 export function tokenizerFromGguf(source: GgufMetadata | GgufTokens, options: LoadOptions = {}): Tokenizer {
-  requireOptions('tokenizerFromGguf', options, ['onWarning'])
+  const onWarning = warningsOf('tokenizerFromGguf', options)
   const { tokens, merges, types, ...roles } = isTokens(source) ? source : fromMetadata(source)
-  const onWarning = options.onWarning ?? ((message: string) => console.warn(message))
   requireStrings(tokens, 'tokens')
   const names = [...tokens]
   const added = addedOf(names, types)

@@ -1,5 +1,5 @@
 /** Finds and reads the tokenizer of a folder. */
-import { requireOptions, shown, TokenizerError } from '../errors.js'
+import { requireCallback, requireOptions, shown, TokenizerError } from '../errors.js'
 import { type Tokenizer } from '../tokenizer.js'
 import { parseObject, type JsonObject } from './json.js'
 import { settingsOf } from './settings.js'
@@ -30,11 +30,10 @@ export async function loadTokenizer(files: TokenizerFiles, options: LoadOptions 
     throw new TokenizerError(
       `loadTokenizer: files must have a method readText(name), got ${shown(files)}; pass a folder of @tarazed/checkpoint`,
     )
-  requireOptions('loadTokenizer', options, ['onWarning'])
-  const onWarning = options.onWarning ?? ((message: string) => console.warn(message))
+  const onWarning = warningsOf('loadTokenizer', options)
   const config = await readObject(files, 'tokenizer_config.json')
   const settings = settingsOf(config, await readObject(files, 'special_tokens_map.json'))
-  const json = await files.readText('tokenizer.json')
+  const json = await readText(files, 'tokenizer.json')
   const fallback = await vocabularyFiles(files)
   if (json !== undefined) {
     try {
@@ -54,16 +53,33 @@ export async function loadTokenizer(files: TokenizerFiles, options: LoadOptions 
   return tokenizerFromVocabulary(fallback, settings, onWarning)
 }
 
+/**
+ * Where warnings go.
+ * @throws TokenizerError when the options are not those of loading
+ */
+export function warningsOf(place: string, options: LoadOptions): (message: string) => void {
+  requireOptions(place, options, ['onWarning'])
+  requireCallback(`${place}: onWarning`, options.onWarning)
+  return options.onWarning ?? ((message) => console.warn(message))
+}
+
+async function readText(files: TokenizerFiles, name: string): Promise<string | undefined> {
+  const text: unknown = await files.readText(name)
+  if (text === undefined || text === null) return undefined
+  if (typeof text === 'string') return text
+  throw new TokenizerError(`loadTokenizer: readText must give strings or undefined, got ${shown(text)} for ${name}`)
+}
+
 async function readObject(files: TokenizerFiles, name: string): Promise<JsonObject> {
-  const text = await files.readText(name)
+  const text = await readText(files, name)
   return text === undefined ? {} : parseObject(text, name)
 }
 
 async function vocabularyFiles(files: TokenizerFiles): Promise<VocabularyFiles | undefined> {
-  const merges = await files.readText('merges.txt')
+  const merges = await readText(files, 'merges.txt')
   if (merges === undefined) return undefined
   const [vocab, added, special] = await Promise.all(
-    ['vocab.json', 'added_tokens.json', 'special_tokens.txt'].map((name) => files.readText(name)),
+    ['vocab.json', 'added_tokens.json', 'special_tokens.txt'].map((name) => readText(files, name)),
   )
   return { merges, vocab, added, special }
 }

@@ -6,7 +6,7 @@ import { type Tokenizer } from '../tokenizer.js'
 import { UnigramModel } from '../unigram/unigramModel.js'
 import { wordSplitter, type MetaspaceOptions, type WordSplitter } from '../unigram/words.js'
 import { Vocabulary } from '../vocabulary.js'
-import { frameOf } from './frame.js'
+import { frameOf, requireFrame } from './frame.js'
 import { isObject, listField, objectField, stepsOf, type JsonObject } from './json.js'
 import { normalizerOf } from './normalizers.js'
 import { type Settings } from './settings.js'
@@ -49,7 +49,7 @@ export function unigramTokenizer({ file, json, model, added, settings }: Unigram
     roles: settings.roles,
     cleanUp: settings.cleanUp,
     modelMaxLength: settings.modelMaxLength,
-    frame: frameOf(json, file),
+    frame: requireFrame(frameOf(json, file), vocabulary.tokens, file),
   })
 }
 

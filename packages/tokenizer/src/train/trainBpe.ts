@@ -1,7 +1,7 @@
 /** Trains a byte-level BPE tokenizer in Aquila's layout. */
 import { AddedTokenFinder, specialToken } from '../addedTokens.js'
 import { BYTE_TO_CHARACTER, BYTES_IN_ORDER } from '../byteAlphabet.js'
-import { requireInteger, requireOptions, shown, TokenizerError } from '../errors.js'
+import { requireCallback, requireInteger, requireOptions, shown, TokenizerError } from '../errors.js'
 import { AQUILA_SPECIAL_TOKENS, END_OF_TEXT } from '../load/aquila.js'
 import { byteLevelTokenizer } from '../load/byteLevel.js'
 import { type Tokenizer } from '../tokenizer.js'
@@ -142,6 +142,14 @@ function checked(options: TrainBpeOptions): Settings {
     throw new TokenizerError(
       `trainBpe: specialTokens must differ from each other and from ${END_OF_TEXT}, which is always there`,
     )
+  const byte = specialTokens.find((token) => BYTE_TO_CHARACTER.includes(token))
+  if (byte !== undefined)
+    throw new TokenizerError(
+      `trainBpe: special tokens must differ from the tokens of single bytes, got ${shown(byte)}; use a longer one`,
+    )
+  requireCallback('trainBpe: onProgress', options.onProgress)
+  if (options.signal !== undefined && typeof (options.signal as AbortSignal | null)?.throwIfAborted !== 'function')
+    throw new TokenizerError(`trainBpe: signal must be an AbortSignal, got ${shown(options.signal)}`)
   const least = 257 + specialTokens.length
   requireInteger(
     `trainBpe: vocabSize (with ${END_OF_TEXT}, 256 bytes and ${specialTokens.length} special tokens)`,
@@ -250,6 +258,12 @@ function trainedBpe(trainer: MergeTrainer, counter: PieceCounter, settings: Sett
   const tokens = [END_OF_TEXT, ...trainer.tokens]
   const merges = trainer.merges.map(([left, right]) => [trainer.tokens[left], trainer.tokens[right]] as const)
   const after = settings.specialTokens.map((content, k) => [content, tokens.length + k] as const)
+  const ordinary = new Set(trainer.tokens)
+  const twice = settings.specialTokens.find((token) => ordinary.has(token))
+  if (twice !== undefined)
+    throw new TokenizerError(
+      `trainBpe: special tokens must differ from all others, got ${shown(twice)}, which the texts made a token too; use brackets around it`,
+    )
   const trained: Trained = {
     tokens,
     merges,
