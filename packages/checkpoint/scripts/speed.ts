@@ -17,8 +17,8 @@ import {
   unpackNf4,
   writableBlockTypes,
   layoutOf,
-} from '@tarazed/checkpoint'
-import { fileSource, writeSafetensors } from '@tarazed/checkpoint/node'
+} from '../src/index.js'
+import { fileSource, writeSafetensors } from '../src/node.js'
 
 const ELEMENTS = 2 ** 16
 const values = Float32Array.from({ length: ELEMENTS }, (_, i) => Math.sin(i * i) * 0.05)

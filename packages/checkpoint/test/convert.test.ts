@@ -15,8 +15,8 @@ import {
   type Checkpoint,
   type StoredDType,
   type TensorToWrite,
-} from '@tarazed/checkpoint'
-import { convertCheckpoint, diskFolder, fileSource, type WriteProgress } from '@tarazed/checkpoint/node'
+} from '../src/index.js'
+import { convertCheckpoint, diskFolder, fileSource, type WriteProgress } from '../src/node.js'
 import { randomFloats } from './random.js'
 import { P, torchFile } from './torchFile.js'
 

@@ -20,8 +20,8 @@ import {
   type GgufValue,
   type StoredDType,
   type TensorToWrite,
-} from '@tarazed/checkpoint'
-import { writeGguf } from '@tarazed/checkpoint/node'
+} from '../src/index.js'
+import { writeGguf } from '../src/node.js'
 import { randomFloats } from './random.js'
 
 let folder: string

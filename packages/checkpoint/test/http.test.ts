@@ -1,14 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import {
-  blobSource,
-  CheckpointError,
-  encodeSafetensors,
-  httpFolder,
-  httpSource,
-  openCheckpoint,
-} from '@tarazed/checkpoint'
+import { blobSource, CheckpointError, encodeSafetensors, httpFolder, httpSource, openCheckpoint } from '../src/index.js'
 import { randomBytes } from './random.js'
 
 const content = randomBytes(50_000)

@@ -2,9 +2,9 @@ import { lstat, mkdtemp, readdir, readFile, readlink, rm, truncate, writeFile } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { CheckpointError, encodeSafetensors, openCheckpoint } from '@tarazed/checkpoint'
-import { hubFolder, pageHubCache, type DownloadProgress, type HubFolderOptions } from '@tarazed/checkpoint/hub'
-import { hubCacheDir, listHubCache, removeFromHubCache } from '@tarazed/checkpoint/node'
+import { CheckpointError, encodeSafetensors, openCheckpoint } from '../src/index.js'
+import { hubFolder, pageHubCache, type DownloadProgress, type HubFolderOptions } from '../src/hub.js'
+import { hubCacheDir, listHubCache, removeFromHubCache } from '../src/node.js'
 import { COMMIT, fakeHub, type FakeHub } from './fakeHub.js'
 import { randomBytes } from './random.js'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ArgumentError, CheckpointError, parseJsonKeepingDuplicates } from '@tarazed/checkpoint'
+import { ArgumentError, CheckpointError, parseJsonKeepingDuplicates } from '../src/index.js'
 
 describe('JSON that keeps doubled keys', () => {
   it('lists every value of a key that an object has twice, the last one winning as in JSON.parse', () => {

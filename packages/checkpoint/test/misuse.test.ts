@@ -2,9 +2,9 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import * as browser from '@tarazed/checkpoint'
-import * as hub from '@tarazed/checkpoint/hub'
-import * as node from '@tarazed/checkpoint/node'
+import * as browser from '../src/index.js'
+import * as hub from '../src/hub.js'
+import * as node from '../src/node.js'
 
 /** Below a file, so that nothing can be created there. */
 const nowhere = join(fileURLToPath(import.meta.url), 'nowhere')

@@ -10,7 +10,7 @@ import {
   toFloat32,
   writableBlockTypes,
   type PlainDType,
-} from '@tarazed/checkpoint'
+} from '../src/index.js'
 import { randomBytes, randomFloats } from './random.js'
 
 const u16 = (...values: number[]) => new Uint8Array(Uint16Array.from(values).buffer)

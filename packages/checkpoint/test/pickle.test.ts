@@ -8,7 +8,7 @@ import {
   openPickle,
   type ByteSource,
   type PickleMode,
-} from '@tarazed/checkpoint'
+} from '../src/index.js'
 import { randomFloats } from './random.js'
 import { joined, P, torchFile, zipOf } from './torchFile.js'
 
@@ -233,7 +233,7 @@ describe('a PyTorch file', () => {
   })
 
   it('loses to safetensors in the same folder, with a warning', async () => {
-    const { encodeSafetensors } = await import('@tarazed/checkpoint')
+    const { encodeSafetensors } = await import('../src/index.js')
     const warnings: string[] = []
     const files = {
       'pytorch_model.bin': new Uint8Array(3),

@@ -29,8 +29,8 @@ import {
   type Checkpoint,
   type GptqTensors,
   type GroupCodes,
-} from '@tarazed/checkpoint'
-import { fileSource } from '@tarazed/checkpoint/node'
+} from '../src/index.js'
+import { fileSource } from '../src/node.js'
 import { random, randomFloats } from './random.js'
 
 const [IN, OUT, GROUPS] = [48, 24, 3]

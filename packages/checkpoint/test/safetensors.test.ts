@@ -12,14 +12,8 @@ import {
   openSafetensors,
   type ByteSource,
   type TensorToWrite,
-} from '@tarazed/checkpoint'
-import {
-  diskFolder,
-  fileSource,
-  replaceFile,
-  writeSafetensors,
-  writeShardedSafetensors,
-} from '@tarazed/checkpoint/node'
+} from '../src/index.js'
+import { diskFolder, fileSource, replaceFile, writeSafetensors, writeShardedSafetensors } from '../src/node.js'
 
 const floats = (values: readonly number[]) => new Uint8Array(Float32Array.from(values).buffer)
 
