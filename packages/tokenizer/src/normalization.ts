@@ -14,6 +14,44 @@ export interface Normalizer {
   normalize(text: string): Normalized
 }
 
+/** A part of a text, and what comes instead. */
+export interface Edit {
+  readonly from: number
+  readonly to: number
+  readonly text: string
+}
+
+/** The text after some edits, which are in order and do not overlap. What stays keeps its place, what is new has the place of what went. */
+export function editedText(text: string, edits: readonly Edit[]): Normalized {
+  if (edits.length === 0) return { text, start: (at) => at, end: (at) => at }
+  let output = ''
+  const starts: number[] = []
+  const ends: number[] = []
+  let done = 0
+  const keep = (to: number): void => {
+    output += text.slice(done, to)
+    for (; done < to; done++) {
+      starts.push(done)
+      ends.push(done + 1)
+    }
+  }
+  for (const edit of edits) {
+    keep(edit.from)
+    output += edit.text
+    for (let k = 0; k < edit.text.length; k++) {
+      starts.push(edit.from)
+      ends.push(edit.to)
+    }
+    done = edit.to
+  }
+  keep(text.length)
+  return {
+    text: output,
+    start: (at) => starts[at] ?? text.length,
+    end: (at) => (at === 0 ? 0 : ends[at - 1]),
+  }
+}
+
 /** A character with the marks that belong to it, or the letters of a Hangul syllable: normal forms do not reach over its ends, mostly. */
 const CLUSTER = /[\u1100-\u11ff\ua960-\ua97f\ud7b0-\ud7ff]+|\P{M}\p{M}*|\p{M}+/gsu
 

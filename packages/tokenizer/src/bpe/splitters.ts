@@ -50,35 +50,32 @@ export function patternSplitter(pattern: RegExp, behavior: SplitBehavior): Split
 }
 
 /**
- * A `Split` entry of tokenizer.json. The library translates the pattern from Oniguruma's dialect.
+ * A `Split` entry of tokenizer.json.
  * @throws TokenizerError for a pattern or a behaviour that cannot be had
  */
 export function splitterOfConfig(config: Readonly<Record<string, unknown>>, file: string): Splitter {
-  const behavior = behaviorOf(config, file)
-  let pattern: RegExp | null
+  return patternSplitter(patternOf(config.pattern, file), behaviorOf(config, file))
+}
+
+/**
+ * A pattern of tokenizer.json, `{ "Regex": … }` or `{ "String": … }`. The library translates it from Oniguruma's dialect.
+ * @throws TokenizerError for what is no pattern, or none that JavaScript can run
+ */
+export function patternOf(pattern: unknown, file: string): RegExp {
+  const { Regex: regex, String: text } = (pattern ?? {}) as Readonly<Record<string, unknown>>
+  if (typeof regex !== 'string' && typeof text !== 'string')
+    throw new TokenizerError(`${file}: a pattern must have a string Regex or String, got ${shown(pattern)}`, { file })
   try {
-    // The library's type for configurations is not exported; it reads `pattern` alone here.
-    pattern = (
-      new SplitPreTokenizer({ type: 'Split', pattern: config.pattern, invert: true } as never) as {
-        pattern: RegExp | null
-      }
-    ).pattern
+    // The library's types of configurations are not exported; it reads `pattern` and `invert` alone here.
+    const split = new SplitPreTokenizer({ type: 'Split', pattern, invert: true } as never) as { pattern: RegExp | null }
+    if (split.pattern instanceof RegExp) return split.pattern
+    throw new TypeError('the library makes no pattern of it')
   } catch (cause) {
     throw new TokenizerError(
-      `${file}: pre_tokenizer has a pattern that JavaScript cannot run: ${(cause as Error).message}`,
-      {
-        file,
-        kind: 'unsupported',
-        cause,
-      },
+      `${file}: the pattern ${shown(regex ?? text)} cannot be run in JavaScript: ${(cause as Error).message}`,
+      { file, kind: 'unsupported', cause },
     )
   }
-  if (!(pattern instanceof RegExp))
-    throw new TokenizerError(
-      `${file}: a Split pre_tokenizer needs a pattern with Regex or String, got ${shown(config.pattern)}`,
-      { file },
-    )
-  return patternSplitter(pattern, behavior)
 }
 
 function behaviorOf({ behavior, invert }: Readonly<Record<string, unknown>>, file: string): SplitBehavior {

@@ -6,7 +6,7 @@
  */
 import { TokenizerError } from '../errors.js'
 import { isPair } from '../characterClasses.js'
-import { type Normalized, type Normalizer } from '../normalization.js'
+import { editedText, type Edit, type Normalized, type Normalizer } from '../normalization.js'
 import { writeUtf8 } from '../utf8.js'
 
 /** No replacement is looked for beyond so many units: the longest keys of the usual tables have a few characters. */
@@ -37,25 +37,13 @@ export function charsmapNormalizer(table: Uint8Array, file: string): Normalizer 
 }
 
 function normalize(text: string, units: Uint32Array, replacements: Uint8Array): Normalized {
-  const starts: number[] = []
-  const ends: number[] = [0]
-  let output = ''
-  const put = (part: string, from: number, to: number, same: boolean): void => {
-    output += part
-    for (let k = 0; k < part.length; k++) {
-      starts.push(same ? from + k : from)
-      ends.push(same ? from + k + 1 : to)
-    }
-  }
+  const edits: Edit[] = []
   for (let at = 0; at < text.length;) {
     const found = longest(text, at, units, replacements)
-    const width = found?.length ?? (isPair(text, at, text.length) ? 2 : 1)
-    put(found?.text ?? text.slice(at, at + width), at, at + width, found === undefined)
-    at += width
+    if (found !== undefined) edits.push({ from: at, to: at + found.length, text: found.text })
+    at += found?.length ?? (isPair(text, at, text.length) ? 2 : 1)
   }
-  starts.push(text.length)
-  ends[0] = starts[0]
-  return { text: output, start: (at) => starts[at], end: (at) => ends[at] }
+  return editedText(text, edits)
 }
 
 const keyBytes = new Uint8Array(3 * LONGEST_KEY_UNITS)
