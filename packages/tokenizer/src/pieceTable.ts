@@ -7,7 +7,7 @@ const FIRST_BITS = 12
 export class PieceTable {
   #bits = FIRST_BITS
   #slots = new Int32Array(1 << FIRST_BITS)
-  /** Per entry: hash, first unit, length. */
+  /** Per entry: hash, first unit, length, and a number of the user's. */
   #entries = new Int32Array(STRIDE << (FIRST_BITS - 1))
   #size = 0
   #units = new Uint16Array(1 << FIRST_BITS)
@@ -39,13 +39,19 @@ export class PieceTable {
     }
   }
 
-  /** Adds a part that is not in the table. @returns its number */
-  add(text: string, from: number, to: number, hash: number): number {
+  /** The number that was given with an entry. */
+  valueOf(entry: number): number {
+    return this.#entries[entry * STRIDE + 3]
+  }
+
+  /** Adds a part that is not in the table, with a number beside it. @returns the entry's own number */
+  add(text: string, from: number, to: number, hash: number, value = 0): number {
     if (this.#size * 2 >= this.#slots.length) this.#grow()
     const at = this.#size * STRIDE
     this.#entries[at] = hash
     this.#entries[at + 1] = this.#unitCount
     this.#entries[at + 2] = to - from
+    this.#entries[at + 3] = value
     this.#units = withRoom(this.#units, this.#unitCount + to - from)
     for (let k = from; k < to; k++) this.#units[this.#unitCount++] = text.charCodeAt(k)
     this.#link(this.#size)

@@ -93,14 +93,10 @@ export class ByteLevelBpe implements SubwordModel {
     }
     const cache = this.#cache
     const hash = hashOfPiece(text, from, to)
-    const entry = cache.find(text, from, to, hash)
-    if (entry >= 0) {
-      out.append(cache.ids, cache.firstId(entry), cache.idCount(entry))
-      return
-    }
+    if (cache.recall(text, from, to, hash, out)) return
     const count = this.#merge(text, from, to)
     out.append(this.#merger.symbols, 0, count)
-    cache.add(text, from, to, hash, this.#merger.symbols, count)
+    cache.remember(text, from, to, hash, this.#merger.symbols, count)
   }
 
   #encodeWithOffsets(text: string, from: number, to: number, out: IdSink): void {

@@ -1,4 +1,5 @@
 /** Ids of pieces that were met before, without a string or an array per piece. */
+import { type IdSink } from '../idSink.js'
 import { PieceTable, withRoom } from '../pieceTable.js'
 
 /** Pieces above this many units are rare and mostly met once. */
@@ -11,33 +12,30 @@ const MOST_IDS = 1 << 22
 /** A table of pieces and their ids, which starts again when it is full. */
 export class PieceCache {
   readonly #table = new PieceTable()
-  /** Where the ids of each entry begin; the next entry's are after them. */
-  #firsts = new Int32Array(1 << 12)
-  /** The ids of all entries, one after the other. */
-  ids = new Int32Array(1 << 13)
+  /** Per entry its number of ids and the ids: one place to look. */
+  #ids = new Int32Array(1 << 13)
+  #used = 0
 
-  /** @returns the entry of a piece, or -1 */
-  find(text: string, from: number, to: number, hash: number): number {
-    return this.#table.find(text, from, to, hash)
+  /** Puts the ids of a piece into `out`. @returns whether they were known */
+  recall(text: string, from: number, to: number, hash: number, out: IdSink): boolean {
+    const entry = this.#table.find(text, from, to, hash)
+    if (entry < 0) return false
+    const first = this.#table.valueOf(entry)
+    out.append(this.#ids, first + 1, this.#ids[first])
+    return true
   }
 
-  /** Where the ids of an entry begin in {@link ids}. */
-  firstId(entry: number): number {
-    return this.#firsts[entry]
-  }
-
-  idCount(entry: number): number {
-    return this.#firsts[entry + 1] - this.#firsts[entry]
-  }
-
-  /** Remembers a piece that is not in the cache; at most {@link LONGEST_CACHED} units. */
-  add(text: string, from: number, to: number, hash: number, ids: Int32Array, count: number): void {
-    if (this.#table.size === MOST_ENTRIES || this.#firsts[this.#table.size] > MOST_IDS) this.#table.clear()
-    const entry = this.#table.add(text, from, to, hash)
-    this.#firsts = withRoom(this.#firsts, entry + 2)
-    const first = this.#firsts[entry]
-    this.#firsts[entry + 1] = first + count
-    this.ids = withRoom(this.ids, first + count)
-    for (let k = 0; k < count; k++) this.ids[first + k] = ids[k]
+  /** Remembers a piece that is not known; at most {@link LONGEST_CACHED} units. */
+  remember(text: string, from: number, to: number, hash: number, ids: Int32Array, count: number): void {
+    if (this.#table.size === MOST_ENTRIES || this.#used > MOST_IDS) {
+      this.#table.clear()
+      this.#used = 0
+    }
+    const first = this.#used
+    this.#table.add(text, from, to, hash, first)
+    this.#ids = withRoom(this.#ids, first + count + 1)
+    this.#ids[first] = count
+    for (let k = 0; k < count; k++) this.#ids[first + 1 + k] = ids[k]
+    this.#used = first + count + 1
   }
 }
