@@ -1,7 +1,6 @@
 /** A run: its settings, its folder, and how it begins or goes on. */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { diskFolder, replaceFile } from '@tarazed/checkpoint/node'
+import { diskFolder, replaceFile, makeFolder } from '@tarazed/checkpoint/node'
 import { type RunPlan, RunError, type Snapshot } from '@tarazed/heurimentor'
 import { diskCheckpoints } from '@tarazed/heurimentor/node'
 import { type Tokenizer, loadTokenizer } from '@tarazed/tokenizer'
@@ -112,6 +111,6 @@ export async function loadRun({ path, checkpoints }: RunFolder): Promise<SavedRu
 
 /** Writes the tokenizer of a new run: without it no checkpoint is of use. */
 export async function writeTokenizer(path: string, files: Readonly<Record<string, string>>): Promise<void> {
-  await mkdir(path, { recursive: true })
+  await makeFolder(path)
   for (const [name, content] of Object.entries(files)) await replaceFile(join(path, name), content)
 }

@@ -1,8 +1,7 @@
 /** A model to a folder that other programs read: safetensors, config.json, and the files beside them. */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Folder, PlainDType, TensorToWrite } from '@tarazed/checkpoint'
-import { replaceFile, writeShardedSafetensors } from '@tarazed/checkpoint/node'
+import { replaceFile, writeShardedSafetensors, makeFolder } from '@tarazed/checkpoint/node'
 import { parameters } from '@tarazed/nn'
 import { type Tensor, cast } from '@tarazed/tensor'
 import { Aquila2 } from './aquila2.js'
@@ -62,7 +61,7 @@ export async function savePretrained(
   const { model, config = model.config, folder, files = {}, generationConfig } = what
   const { dtype, maxShardBytes } = options
   const beside = await filesBeside(folder, files, generationConfig)
-  await mkdir(path, { recursive: true })
+  await makeFolder(path)
   const tensors = Object.entries(parameters(model)).map(([name, value]) => toWrite(name, value, dtype))
   const weights = await writeShardedSafetensors(path, tensors, { maxShardBytes, metadata: { format: 'pt' } })
   const stored = dtype ?? model.lm_head.weight.dtype

@@ -56,6 +56,7 @@ describe('every exported function answers misuse with an error that teaches', ()
     it(name, async () => {
       for (const args of junk) {
         if (name === 'diskHubCache' || name === 'pageHubCache') continue
+        if (name === 'makeFolder' && typeof args[0] === 'string') continue // right, and it would make it
         const error = await outcome(() => (value as (...all: readonly unknown[]) => unknown)(...args))
         expect({ args, error: error === undefined ? undefined : String(error) }).toEqual({ args, error: undefined })
       }

@@ -1,7 +1,6 @@
 /** `tarazed tokenizer train`: a byte-level BPE in Aquila's layout from one's own text. */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { replaceFile } from '@tarazed/checkpoint/node'
+import { replaceFile, makeFolder } from '@tarazed/checkpoint/node'
 import { type BpeProgress, trainBpe } from '@tarazed/tokenizer'
 import type { Command, Context } from '../command.js'
 import { byteSize, clockTime, createBar } from '../progress.js'
@@ -60,7 +59,7 @@ export const tokenizerTrain: Command = {
   async run(values, context) {
     const files = await textFiles(values.positionals.map(context.path))
     const out = context.path(values.text('out') ?? 'tokenizer')
-    await mkdir(out, { recursive: true }) // a folder that cannot be written is found out now
+    await makeFolder(out) // a folder that cannot be written is found out now
     const began = context.now()
     const bar = createTrainingBar(files, context)
     const trained = await trainBpe(allTexts(files), {

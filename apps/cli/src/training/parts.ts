@@ -1,6 +1,6 @@
 /** From a recipe to what the training engine takes: tokenizer, model, tokens. */
 import { Aquila2, type Aquila2Config, fromPretrained, smallConfig } from '@tarazed/aquila2'
-import { diskFolder, replaceFile } from '@tarazed/checkpoint/node'
+import { diskFolder, replaceFile, makeFolder } from '@tarazed/checkpoint/node'
 import {
   type SampleSource,
   type TokenBatch,
@@ -13,7 +13,6 @@ import {
 } from '@tarazed/heurimentor'
 import { random } from '@tarazed/tensor'
 import { type Tokenizer, loadTokenizer, trainBpe } from '@tarazed/tokenizer'
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure } from '../failure.js'
 import type { Recipe } from './recipe.js'
@@ -36,7 +35,7 @@ export async function tokenizerOf(
 ): Promise<Tokenizer> {
   const { tokenizer, training, out } = recipe
   if (resumes) return loadTokenizer(diskFolder(out))
-  await mkdir(out, { recursive: true })
+  await makeFolder(out)
   if ('path' in tokenizer) {
     const folder = diskFolder(tokenizer.path)
     for (const name of TOKENIZER_FILES) {

@@ -1,5 +1,4 @@
 /** Converts checkpoints between formats and types. */
-import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { checkChoice, checkMethods, checkOptions, checkText } from '../arguments.js'
 import { type Checkpoint } from '../checkpoint.js'
@@ -14,6 +13,7 @@ import { checkTensors } from '../tensorToWrite.js'
 import { replaceFile } from './replaceFile.js'
 import { writeGguf } from './writeGguf.js'
 import { reporting, writeShardedSafetensors, type WriteProgress } from './writeSharded.js'
+import { makeFolder } from './makeFolder.js'
 
 /** Options of {@link convertCheckpoint}. */
 export interface ConvertOptions {
@@ -150,7 +150,7 @@ async function toGguf(from: Checkpoint, to: string, options: Filled): Promise<Co
   const { metadata, heads, warnings } = await ggufMetadataOf(name, files, embedding.shape[0], dtype ?? embedding.dtype)
   const { tensors, warnings: changes } = ggufTensors(from, dtype, heads)
   for (const warning of [...warnings, ...changes]) onWarning(warning)
-  await mkdir(dirname(to), { recursive: true })
+  await makeFolder(dirname(to))
   await writeGguf(to, reporting(checkTensors('convertCheckpoint', tensors), onProgress), { metadata })
   return { files: [to] }
 }

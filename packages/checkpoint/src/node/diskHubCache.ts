@@ -1,6 +1,6 @@
 /** The cache folder that tools of the Hugging Face hub share, Python's included. */
 import { createHash, type Hash } from 'node:crypto'
-import { mkdir, open, readdir, readFile, rename, rm, stat, statfs, symlink, type FileHandle } from 'node:fs/promises'
+import { open, readdir, readFile, rename, rm, stat, statfs, symlink, type FileHandle } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join, relative, sep } from 'node:path'
 import { CheckpointError } from '../errors.js'
@@ -10,6 +10,7 @@ import { type HubCache, type RemoteFile, type RepoCommit } from '../hub/hubCache
 import { refused, request } from '../http/request.js'
 import { fileSource } from './fileSource.js'
 import { replaceFile } from './replaceFile.js'
+import { makeFolder } from './makeFolder.js'
 
 /** HF_HUB_CACHE, else HUGGINGFACE_HUB_CACHE, else `hub` in HF_HOME, else `~/.cache/huggingface/hub`. */
 export function hubCacheDir(): string {
@@ -43,7 +44,7 @@ export function diskHubCache(cacheDir: string = hubCacheDir()): HubCache {
     },
     async writeRef(repo, revision, commit) {
       const file = refFile(repo, revision)
-      await mkdir(dirname(file), { recursive: true })
+      await makeFolder(dirname(file))
       await replaceFile(file, commit)
     },
     list: (at) => filesBelow(snapshot(at)),
@@ -54,8 +55,8 @@ export function diskHubCache(cacheDir: string = hubCacheDir()): HubCache {
     async fetch(at, file) {
       const target = pointer(at, file.path)
       const blob = join(repoDir(at.repo), 'blobs', file.etag)
-      await mkdir(dirname(blob), { recursive: true })
-      await mkdir(dirname(target), { recursive: true })
+      await makeFolder(dirname(blob))
+      await makeFolder(dirname(target))
       if (!(await exists(blob))) await download(file, blob)
       await link(blob, target)
       return fileSource(target)

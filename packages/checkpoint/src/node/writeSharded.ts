@@ -1,5 +1,5 @@
 /** Writes a checkpoint in shards with an index. */
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { checkCount, checkOptions, checkText } from '../arguments.js'
 import { type TensorInfo } from '../checkpoint.js'
@@ -8,6 +8,7 @@ import { planShards } from '../safetensors/shards.js'
 import { checkTensors, type TensorToWrite } from '../tensorToWrite.js'
 import { prepareFile, type PreparedFile } from './replaceFile.js'
 import { safetensorsPieces } from './writeSafetensors.js'
+import { makeFolder } from './makeFolder.js'
 
 /** Options of {@link writeShardedSafetensors}. */
 export interface WriteShardedOptions {
@@ -55,7 +56,7 @@ export async function writeShardedSafetensors(
     file,
     layout: planSafetensors('writeShardedSafetensors', part, metadata),
   }))
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   const prepared: PreparedFile[] = []
   try {
     for (const { file, layout } of layouts) {

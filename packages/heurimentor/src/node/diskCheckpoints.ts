@@ -15,7 +15,7 @@ import { createReadStream } from 'node:fs'
 import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type PlainDType, type TensorToWrite, openSafetensors } from '@tarazed/checkpoint'
-import { fileSource, replaceFile, writeSafetensors } from '@tarazed/checkpoint/node'
+import { fileSource, replaceFile, writeSafetensors, makeFolder } from '@tarazed/checkpoint/node'
 import { type DType } from '@tarazed/tensor'
 import { type CheckpointStore, type SaveOptions } from '../engine/checkpointStore.js'
 import { type HostTensor, type HostTensors, type RunRecord, type Snapshot } from '../engine/snapshot.js'
@@ -73,7 +73,7 @@ interface StoredRun extends RunRecord {
 }
 
 async function writeCheckpoint(folder: string, snapshot: Snapshot, score: number | undefined): Promise<string> {
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   await removePartial(folder)
   const name = await freeName(folder, snapshot.record.counters.step)
   const temporary = join(folder, `.${name}.${randomBytes(6).toString('hex')}.partial`)

@@ -1,8 +1,9 @@
 /** The run log on disk: `events.jsonl`, appended to and never rewritten. */
-import { mkdir, open, readFile } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { RunError } from '../errors.js'
 import { type EventLog, type RunEvent, eventLine, parseEvents } from '../log/events.js'
+import { makeFolder } from '@tarazed/checkpoint/node'
 
 /** A log that is open for appending. */
 export interface RunLog extends EventLog {
@@ -21,7 +22,7 @@ export interface RunLog extends EventLog {
 export async function openRunLog(path: string): Promise<RunLog> {
   const { events, bytes } = await readEvents(path)
   const file = await naming(path, async () => {
-    await mkdir(dirname(path), { recursive: true })
+    await makeFolder(dirname(path))
     const file = await open(path, 'a')
     await file.truncate(bytes)
     return file

@@ -254,17 +254,28 @@ export class CpuEngine implements CpuBackend {
 
   async profile(executable: Executable, bindings: RunBindings): Promise<StepProfile[]> {
     const own = this.#prepare(executable, bindings)
-    const stamps = this.#take(8 * (own.layout.stepOfRecord.length + 1), 'time stamps')
+    const bytes = 8 * (own.layout.stepOfRecord.length + 1)
+    const stamps = this.#take(bytes, 'time stamps')
+    const begin = () => this.#setProfile(own, stamps)
+    const end = () => {
+      this.#setProfile(own, 0)
+      return this.#readStamps(own, stamps)
+    }
     try {
-      await this.#queue.host(() => this.#setProfile(own, stamps))
-      if (this.#runsHere(own)) this.#runHere(own, bindings)
-      else await this.#queue.run(this.#command(own, bindings))
-      return await this.#queue.host(() => {
-        this.#setProfile(own, 0)
-        return this.#readStamps(own, stamps)
-      })
+      if (this.#runsHere(own)) {
+        begin()
+        this.#runHere(own, bindings)
+        return end()
+      }
+      // All called for at once: the caller may free its buffers once this function has returned.
+      const [, , times] = await Promise.all([
+        this.#queue.host(begin),
+        this.#queue.run(this.#command(own, bindings)),
+        this.#queue.host(end),
+      ])
+      return times
     } finally {
-      this.#give(stamps, 8 * (own.layout.stepOfRecord.length + 1))
+      this.#give(stamps, bytes)
     }
   }
 
