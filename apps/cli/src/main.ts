@@ -1,26 +1,28 @@
 /** The command `tarazed`. */
 import { readFileSync } from 'node:fs'
 import { commands } from './commands.js'
+import { describeError } from './failure.js'
+import { requestedLanguage } from './language.js'
 import { runCommandLine } from './run.js'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
-/** The first Ctrl-C asks for an end, the second one makes it. */
-function interruptSignal(): AbortSignal {
-  const controller = new AbortController()
-  const interrupt = () => {
-    if (controller.signal.aborted) process.exit(130)
-    controller.abort()
-  }
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, interrupt)
-  return controller.signal
-}
+const controller = new AbortController()
 
-// A reader that went away (`tarazed … | head`) is no error.
+/** The first Ctrl-C asks for an end, the second one makes it. */
+function interrupt(): void {
+  if (controller.signal.aborted) process.exit(130)
+  controller.abort()
+}
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, interrupt)
+
+// A reader that went away (`tarazed … | head`) ends the work as Ctrl-C does: what can be saved is saved.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0)
-    throw error
+    if (error.code === 'EPIPE') return controller.abort()
+    if (stream === process.stdout)
+      process.stderr.write(`${describeError(error, requestedLanguage(process.argv, process.env)).text}\n`)
+    process.exit(1)
   })
 }
 
@@ -29,7 +31,7 @@ process.exitCode = await runCommandLine(commands, process.argv.slice(2), {
   out: process.stdout,
   err: process.stderr,
   input: process.stdin,
-  signal: interruptSignal(),
+  signal: controller.signal,
   now: () => performance.now(),
   folder: process.env.INIT_CWD ?? process.cwd(),
   version,

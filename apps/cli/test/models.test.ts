@@ -121,6 +121,14 @@ describe('tarazed chat', () => {
     expect(out.trim().split('\n')).toHaveLength(2)
   })
 
+  it('refuses a message that does not fit, and goes on', async () => {
+    const args = ['chat', model, '--max-tokens', '3', '--json', '--template', 'aquila-v1', '--threads', '1']
+    const { exit, out, err } = await tarazed(args, { input: `the fox?\n${'the dog '.repeat(200)}\nthe fox?\n` })
+    expect(exit).toBe(1)
+    expect(out.trim().split('\n')).toHaveLength(2)
+    expect(err).toMatch(/fit/)
+  })
+
   it('says when a folder has no chat_template', async () => {
     const { exit, err } = await tarazed(['chat', model, '--template', 'jinja', '--threads', '1'], { input: 'x\n' })
     expect(exit).toBe(1)

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -82,6 +82,16 @@ describe('tarazed train', () => {
     expect(exit).toBe(1)
     expect(err).toContain(named)
     expect(existsSync(join(root, 'bad/model.safetensors'))).toBe(false)
+  })
+
+  it('does not touch a model that is in the folder already', async () => {
+    const folder = join(root, 'victim')
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'config.json'), '{}')
+    const { exit, err } = await train(recipe('victim.yaml', { out: 'victim' }))
+    expect(exit).toBe(1)
+    expect(err).toContain('already holds a model')
+    expect(readdirSync(folder)).toEqual(['config.json'])
   })
 
   it('names the line of broken YAML', async () => {

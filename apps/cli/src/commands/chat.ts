@@ -1,8 +1,9 @@
 /** `tarazed chat`: a conversation in the terminal. */
 import { createInterface } from 'node:readline/promises'
-import { type ChatMessage, createGenerator } from '@tarazed/lm'
+import { ChatError, type ChatMessage, ContextLengthError, createGenerator } from '@tarazed/lm'
 import { chatTemplateOf, TEMPLATE_NAMES } from '../chatTemplateOf.js'
 import type { Command, Context, Values } from '../command.js'
+import { EXIT } from '../failure.js'
 import { RUN_OPTIONS, type Talker, withModel } from '../loadModel.js'
 import { SAMPLING_OPTIONS, samplingOf } from '../samplingOptions.js'
 import { MODEL_ARGUMENT, stopIdsOf } from './generate.js'
@@ -43,11 +44,13 @@ export const chat: Command = {
     },
   ],
   async run(values, context) {
-    await withModel(values.positionals[0], values, context, (talker) => converse(talker, values, context))
+    const all = await withModel(values.positionals[0], values, context, (talker) => converse(talker, values, context))
+    return all ? EXIT.done : EXIT.failed
   },
 }
 
-async function converse(talker: Talker, values: Values, context: Context): Promise<void> {
+/** @returns whether every message got an answer */
+async function converse(talker: Talker, values: Values, context: Context): Promise<boolean> {
   const { model, tokenizer } = talker
   const template = await chatTemplateOf(
     talker,
@@ -57,11 +60,21 @@ async function converse(talker: Talker, values: Values, context: Context): Promi
   const generator = createGenerator({ model, tokenizer, template, stopIds: stopIdsOf(talker) })
   const system = values.text('system')
   const messages: ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: system }]
+  let refused = false
   for await (const line of linesOf(context)) {
     messages.push({ role: 'user', content: line })
-    const answer = await answerTo(generator, messages, values, context)
-    messages.push({ role: 'assistant', content: answer })
+    try {
+      const answer = await answerTo(generator, messages, values, context)
+      messages.push({ role: 'assistant', content: answer })
+    } catch (error) {
+      // The message is too long, or the template refuses it: the talk goes on without it.
+      if (!(error instanceof ContextLengthError || error instanceof ChatError)) throw error
+      messages.pop()
+      refused = true
+      context.err.write(`${error.message}\n`)
+    }
   }
+  return !refused
 }
 
 /** Messages of the user, with a prompt where a person types them. */

@@ -51,8 +51,8 @@ export const generate: Command = {
 }
 
 /** A terminal has nothing to give by itself: waiting in silence would look like a fault. */
-async function promptFrom({ input }: Context): Promise<string> {
-  const text = input.isTTY === true ? '' : (await readAll(input)).replace(/\r?\n$/, '')
+async function promptFrom({ input, signal }: Context): Promise<string> {
+  const text = input.isTTY === true ? '' : (await readAll(input, signal)).replace(/\r?\n$/, '')
   if (text === '')
     throw new UsageFailure({
       en: 'PROMPT is missing: give a text, or pipe one in\nSee tarazed generate --help',

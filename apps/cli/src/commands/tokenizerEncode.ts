@@ -40,7 +40,7 @@ export const tokenizerEncode: Command = {
   ],
   async run(values, context) {
     const tokenizer = await loadTokenizerOf(values.positionals[0], values, context)
-    const text = values.positionals[1] ?? (await readAll(context.input))
+    const text = values.positionals[1] ?? (await readAll(context.input, context.signal))
     const encoding = tokenizer.encodeWithOffsets(text, { allowSpecial: !values.flag('no-special') })
     if (values.flag('json')) return void context.out.write(`${JSON.stringify({ text, ...plain(encoding) })}\n`)
     if (values.flag('ids')) return void context.out.write(`${[...encoding.ids].join(' ')}\n`)

@@ -1,5 +1,6 @@
 /** A recipe from beginning to end: text, tokenizer, model, training, a checkpoint folder and a report. */
 import { createHash } from 'node:crypto'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Aquila2 } from '@tarazed/aquila2'
 import { savePretrained } from '@tarazed/aquila2/node'
@@ -37,6 +38,17 @@ export interface RunOutcome {
   readonly scores: readonly { readonly name: string; readonly bitsPerByte: number | null; readonly loss: number }[]
 }
 
+/** A model that is there already would be overwritten, tokenizer first. */
+async function refuseModelFolder(out: string): Promise<void> {
+  const names = await readdir(out).catch(() => [])
+  const found = names.find((name) => name === 'config.json' || /\.(safetensors|bin|gguf)$/.test(name))
+  if (found === undefined) return
+  throw new Failure({
+    en: `${out} already holds a model (${found}); choose another folder with --out`,
+    zh: `${out} 中已有模型（${found}）；请用 --out 另选目录`,
+  })
+}
+
 type Params = Readonly<Record<string, Tensor>>
 
 /** @param resume go on with the run that is in the folder; without it such a run is an error */
@@ -52,6 +64,7 @@ export async function runRecipe(recipe: Recipe, resume: boolean, context: Contex
       en: `${out} already holds a run; go on with it by --resume, or choose another folder with --out`,
       zh: `${out} 中已有一次运行；请用 --resume 继续，或用 --out 另选目录`,
     })
+  if (!exists) await refuseModelFolder(out)
   const domains = await readDomains(recipe)
   const tokenizer = await tokenizerOf(recipe, domains, exists)
   const { data, validation, tokens } = trainingData(domains, tokenizer, recipe)
@@ -90,6 +103,11 @@ export async function runRecipe(recipe: Recipe, resume: boolean, context: Contex
     bar.end()
     await log.close()
   }
+  if (trained.scores.some(({ loss }) => !Number.isFinite(loss)))
+    throw new Failure({
+      en: `The run diverged: held-out loss is no number after ${trained.counters.step} updates, ${trained.counters.skipped} of them skipped. Lower training.learning_rate.max; no model was written to ${out}`,
+      zh: `训练发散：${trained.counters.step} 步之后验证损失不是数值，其中跳过 ${trained.counters.skipped} 步。请降低 training.learning_rate.max；未向 ${out} 写入模型`,
+    })
   await saveModel(model.with(trained.params), out)
   await writeReport(recipe, trained, context)
   const { step, samples, trainedMs } = trained.counters

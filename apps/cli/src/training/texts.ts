@@ -33,7 +33,7 @@ function split(texts: readonly string[], share: number): Pick<DomainTexts, 'lear
   while (left > 0) {
     const last = learned.pop() as string
     if (last.length > left) {
-      const cut = lineBreakBefore(last, last.length - left)
+      const cut = cutBefore(last, last.length - left, left)
       learned.push(last.slice(0, cut))
       heldOut.unshift(last.slice(cut))
       break
@@ -44,10 +44,10 @@ function split(texts: readonly string[], share: number): Pick<DomainTexts, 'lear
   return { learned: learned.filter((text) => text !== ''), heldOut: heldOut.filter((text) => text !== '') }
 }
 
-/** The end of the line before a place, or the place itself (never inside a surrogate pair). */
-function lineBreakBefore(text: string, place: number): number {
+/** The end of the line before a place if it is near, else the place itself (never inside a surrogate pair). */
+function cutBefore(text: string, place: number, near: number): number {
   const at = text.lastIndexOf('\n', place) + 1
-  if (at > 0) return at
+  if (at > 0 && place - at <= near) return at
   const isInPair = /[\uDC00-\uDFFF]/.test(text[place] ?? '')
   return isInPair ? place - 1 : place
 }
