@@ -36,5 +36,7 @@ process.exitCode = await runCommandLine(commands, process.argv.slice(2), {
   folder: process.env.INIT_CWD ?? process.cwd(),
   version,
 })
+// What was written must be out, or its failure known.
+await new Promise<void>((resolve) => process.stdout.write('', () => setImmediate(resolve)))
 // Nothing is left to do: an open handle (a terminal that was read from) must not keep the process.
 process.exit()
