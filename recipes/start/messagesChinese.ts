@@ -114,7 +114,7 @@ export const chinese: Messages = {
 文本
   --corpus 路径    UTF-8 文本文件或目录（含子目录）         默认：小小世界
 运行
-  --seconds N      训练约 N 秒                              150
+  --seconds N      训练约 N 秒                              160
   --steps N        改为训练整整 N 步
   --batch N        每步的序列数                             8
   --seed N         世界、初始权重、次序和采样的种子         0

@@ -129,7 +129,7 @@ export const english: Messages = {
 Text
   --corpus PATH    file or folder of UTF-8 text, read with its sub-folders     the tiny world
 Run
-  --seconds N      train for about N seconds                                   150
+  --seconds N      train for about N seconds                                   160
   --steps N        train for exactly N updates instead
   --batch N        sequences in an update                                      8
   --seed N         of the world, first weights, order and sample               0

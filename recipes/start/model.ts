@@ -42,14 +42,17 @@ export function lossOf(model: Aquila2): (params: Params, batch: TokenBatch) => L
   }
 }
 
-/** The highest learning rate; that of matrices inside the blocks is so many times higher. */
-export const PEAK_RATE = 4e-3
-const MATRIX_RATE = 5
+/** The highest learning rate, that of the embedding and the head; measured, as the others here, after 600 updates on the tiny world. */
+export const PEAK_RATE = 0.016
+/** That of matrices inside the blocks, as a share of it: Muon's updates are larger. */
+const MATRIX_SHARE = 0.2
+/** Three steps of Newton and Schulz do as well as five here, and take less time. */
+const NS_STEPS = 3
 
-/** Muon for the matrices inside the blocks, AdamW for the rest: half the updates that AdamW alone would take. */
+/** Muon for the matrices inside the blocks, AdamW for the rest: a third of the updates that AdamW alone would take. */
 export function runOptimizer(lr: Tensor): Optimizer {
   return partitioned((name, parameter) => (isInner(name, parameter) ? 'muon' : 'adamw'), {
-    muon: muon({ lr: lr.mul(MATRIX_RATE), weightDecay: 0.1 }),
+    muon: muon({ lr: lr.mul(MATRIX_SHARE), weightDecay: 0.1, nsSteps: NS_STEPS }),
     adamw: adamw({ lr, betas: [0.9, 0.95], weightDecay: 0.1, decayFor: matricesOnly }),
   })
 }

@@ -27,7 +27,7 @@ const DEFAULTS = {
   world: { layers: 3, width: 128, context: 128, batch: 8, vocab: 1024 },
   text: { layers: 4, width: 192, context: 192, batch: 8, vocab: 2048 },
 } as const
-const DEFAULT_SECONDS = 150
+const DEFAULT_SECONDS = 160
 
 /** The settings of a new run, but for the text's hash. */
 export function newSettings(options: Options, corpus: string | null): Omit<Settings, 'sha256'> {
