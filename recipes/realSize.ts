@@ -2,11 +2,12 @@
  * Real sizes without real weights. Writes a random checkpoint of a published shape, cuts it into other shards, reads it
  * back and compares every byte, then runs one forward step of a layer of that shape. Prints the peak of memory.
  *
- *     npx tsx --conditions=@tarazed/source recipes/realSize.ts --dir /tmp/real-size
+ *     npx tsx --conditions=@tarazed/source recipes/realSize.ts --dir real-size
  *
  * The 7B needs 30 GB of disk in `--dir` and takes some minutes; what it writes is removed at the end. `--model tiny` is quick.
  */
 import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -73,7 +74,7 @@ function gib(bytes: number): string {
 function readOptions(): RealSizeOptions {
   const { values } = parseArgs({
     options: {
-      dir: { type: 'string', default: '/tmp/tarazed-real-size' },
+      dir: { type: 'string', default: join(tmpdir(), 'tarazed-real-size') },
       model: { type: 'string', default: 'aquila2-7b' },
       tokens: { type: 'string', default: '16' },
       'max-shard-gb': { type: 'string', default: '5' },

@@ -21,6 +21,8 @@ export interface Inspection {
 /** Reads config.json and the headers of the weights. */
 export async function inspectFolder(folder: Folder): Promise<Inspection> {
   const notes: string[] = []
+  const hasWeights = (await folder.list()).some((name) => /\.(safetensors|bin|gguf)(\.index\.json)?$/.test(name))
+  if (!hasWeights) return withoutWeights(folder)
   const checkpoint = await openCheckpoint(folder, { onWarning: (message) => void notes.push(message) })
   try {
     const json = await configOf(folder, checkpoint)
@@ -32,7 +34,7 @@ export async function inspectFolder(folder: Folder): Promise<Inspection> {
     return {
       name: folder.name,
       config,
-      warnings: [...notes.map(aboutFiles), ...warnings, ...strangers(config, Object.keys(shapes)).map(aboutFiles)],
+      warnings: [...notes.map(aboutFiles), ...warnings, ...strangers(config, shapes).map(aboutFiles)],
       files: {
         format: checkpoint.format,
         tensors: tensors.length,
@@ -45,13 +47,24 @@ export async function inspectFolder(folder: Folder): Promise<Inspection> {
   }
 }
 
+async function withoutWeights(folder: Folder): Promise<Inspection> {
+  const json = await folder.readText('config.json')
+  if (json === undefined) throw noConfig(folder)
+  const { config, warnings } = parseConfig(json, { name: folder.name })
+  return { name: folder.name, config, warnings: [...warnings, aboutFiles('the folder has no weights')] }
+}
+
 /** config.json, or what the metadata of a GGUF file amount to. */
 async function configOf(folder: Folder, checkpoint: Checkpoint): Promise<string> {
   const json = await folder.readText('config.json')
   if (json !== undefined) return json
   const inside = checkpoint.format === 'gguf' ? ggufModelFiles(checkpoint).files['config.json'] : undefined
   if (typeof inside === 'string') return inside
-  throw new Failure({
+  throw noConfig(folder)
+}
+
+function noConfig(folder: Folder): Failure {
+  return new Failure({
     en: `${folder.name} has no config.json; name the folder that holds it and the weights`,
     zh: `${folder.name} 中没有 config.json；请给出包含它和权重的目录`,
   })
@@ -61,19 +74,26 @@ function aboutFiles(message: string) {
   return { field: 'files', message }
 }
 
-/** Tensors that the graph needs and the files lack, or the other way round. Packed weights have names of their own. */
-function strangers(config: Aquila2Config, names: readonly string[]): string[] {
+/** Tensors that the graph needs and the files lack, the other way round, or of another shape. Packed weights have names of their own. */
+function strangers(config: Aquila2Config, shapes: Readonly<Record<string, readonly number[]>>): string[] {
+  const names = Object.keys(shapes)
   if (names.some((name) => /\.(qweight|absmax)$/.test(name))) return []
-  const wanted = new Set(Object.keys(parameterShapes(config)))
-  const given = new Set(names.filter((name) => !name.endsWith('rotary_emb.inv_freq')))
+  const wanted = new Map(Object.entries(parameterShapes(config)))
+  if (config.tie_word_embeddings === true && shapes['lm_head.weight'] === undefined) wanted.delete('lm_head.weight')
+  const given = names.filter((name) => !name.endsWith('rotary_emb.inv_freq'))
+  const misshapen = given.filter((name) => wanted.has(name) && String(wanted.get(name)) !== String(shapes[name]))
   return [
     ...sentence(
       'the weights have tensors that this graph does not use',
-      [...given].filter((name) => !wanted.has(name)),
+      given.filter((name) => !wanted.has(name)),
     ),
     ...sentence(
       'the weights lack tensors of this graph',
-      [...wanted].filter((name) => !given.has(name)),
+      [...wanted.keys()].filter((name) => shapes[name] === undefined),
+    ),
+    ...sentence(
+      'tensors are of another shape than the configuration asks for',
+      misshapen.map((name) => `${name} [${String(shapes[name])}] instead of [${String(wanted.get(name))}]`),
     ),
   ]
 }

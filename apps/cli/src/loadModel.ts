@@ -8,15 +8,18 @@ import { Failure } from './failure.js'
 import { MODEL_OPTIONS, openModelFolder } from './modelFolder.js'
 import { type Bar, byteSize, createBar } from './progress.js'
 
+/** Of every command that computes. */
+export const THREADS: Option = {
+  kind: 'integer',
+  value: 'N',
+  range: [1, 64],
+  byDefault: { en: 'all', zh: '全部' },
+  about: { en: 'processor threads', zh: '线程数' },
+}
+
 /** Options of commands that run a model. */
 export const RUN_OPTIONS: Readonly<Record<string, Option>> = {
-  threads: {
-    kind: 'integer',
-    value: 'N',
-    range: [1, 64],
-    byDefault: { en: 'all', zh: '全部' },
-    about: { en: 'processor threads', zh: '线程数' },
-  },
+  threads: THREADS,
   dtype: {
     kind: 'text',
     value: 'TYPE',

@@ -83,6 +83,32 @@ describe('tarazed inspect PATH', () => {
     expect((await tarazed(['inspect', folder, '--lang', 'zh'])).out).toMatch(/2 层[^]*警告/)
   })
 
+  it('compares every shape with the configuration', async () => {
+    const other = mkdtempSync(join(tmpdir(), 'tarazed-shapes-'))
+    writeFileSync(join(other, 'config.json'), JSON.stringify(configs.tiny))
+    const name = 'model.layers.0.self_attn.o_proj.weight'
+    const tensors = Object.entries({ ...parameterShapes(configs.tiny), [name]: [128, 32] }).map(([name, shape]) => ({
+      name,
+      dtype: 'F32' as const,
+      shape,
+      bytes: async () => new Uint8Array(4 * shape.reduce((a, b) => a * b, 1)),
+    }))
+    writeFileSync(join(other, 'model.safetensors'), await encodeSafetensors(tensors))
+    const found = await inspected(other)
+    rmSync(other, { recursive: true })
+    const said = found.warnings.map(({ message }: { message: string }) => message)
+    expect(said).toEqual([expect.stringMatching(/o_proj\.weight \[128,32\] instead of \[64,64\]/)])
+  })
+
+  it('plans the memory of a folder that has a configuration only', async () => {
+    const bare = mkdtempSync(join(tmpdir(), 'tarazed-bare-'))
+    writeFileSync(join(bare, 'config.json'), JSON.stringify(configs['aquila2-7b']))
+    const found = await inspected(bare)
+    rmSync(bare, { recursive: true })
+    expect(found.parameters.total).toBe(7_295_537_152)
+    expect(found.files).toBeUndefined()
+  })
+
   it('says what is missing', async () => {
     expect(await tarazed(['inspect', '/nowhere/at/all'])).toMatchObject({ exit: 1, out: '' })
     expect(await tarazed(['inspect'])).toMatchObject({ exit: 2 })

@@ -94,6 +94,23 @@ describe('tarazed train', () => {
     expect(readdirSync(folder)).toEqual(['config.json'])
   })
 
+  it('refuses to resume where there is nothing, and says when the recipe is another', async () => {
+    const empty = await train(recipe('empty.yaml', { out: 'empty' }), '--resume')
+    expect(empty.exit).toBe(1)
+    expect(empty.err).toContain('no run to resume')
+    const other = await train(recipe('other.yaml', { save_every: 16 }), '--resume')
+    expect(other.exit).toBe(0)
+    expect(other.err).toContain('not the one that this run began with')
+  })
+
+  it('keeps the chat template of a model that is trained further', async () => {
+    writeFileSync(join(root, 'run/chat_template.jinja'), '{{ messages[0].content }}')
+    const path = join(root, 'run')
+    const further = await train(recipe('further.yaml', { model: { path }, tokenizer: { path }, out: 'further' }))
+    expect(further).toMatchObject({ exit: 0 })
+    expect(readFileSync(join(root, 'further/chat_template.jinja'), 'utf8')).toContain('messages')
+  })
+
   it('names the line of broken YAML', async () => {
     const path = join(root, 'broken.yaml')
     writeFileSync(path, 'data:\n  - {name: a\nout: x\n')

@@ -239,3 +239,34 @@ describe('converting', () => {
     expect(largest).toBeLessThanOrEqual(16 * 2 ** 20)
   })
 })
+
+describe('packed weights', () => {
+  const packed = async (): Promise<Checkpoint> => {
+    const word: TensorToWrite = { name: 'l.qweight', dtype: 'I32', shape: [2], bytes: async () => new Uint8Array(8) }
+    const scale: TensorToWrite = { name: 'l.scales', dtype: 'F16', shape: [2], bytes: async () => new Uint8Array(4) }
+    return openSafetensors(bytesSource('packed', await encodeSafetensors([word, scale])))
+  }
+  let to: string
+  beforeEach(async () => {
+    to = await mkdtemp(join(tmpdir(), 'tarazed-packed-'))
+  })
+  afterEach(() => rm(to, { recursive: true }))
+
+  it('are refused where they would be rounded, before anything is written', async () => {
+    for (const [target, options] of [
+      [to, { dtype: 'F32' }],
+      [join(to, 'm.gguf'), {}],
+    ] as const)
+      await expect(convertCheckpoint(await packed(), target, options)).rejects.toThrow(/packed/)
+    expect(await readdir(to)).toEqual([])
+  })
+
+  it('are copied as they are with the file that explains them', async () => {
+    const files = memoryFolder('packed', { 'config.json': '{}', 'quantize_config.json': '{"bits": 4}' })
+    await convertCheckpoint(await packed(), to, { files })
+    const copy = await openCheckpoint(diskFolder(to))
+    expect([...copy.tensors.values()].map(({ dtype }) => dtype)).toEqual(['I32', 'F16'])
+    await copy.close()
+    expect(await readFile(join(to, 'quantize_config.json'), 'utf8')).toBe('{"bits": 4}')
+  })
+})

@@ -71,6 +71,18 @@ describe('greedy generation', () => {
   })
 })
 
+describe('a model with more rows than its tokenizer has tokens', () => {
+  it('never draws one of the rows behind them', async () => {
+    const model = ScriptedModel.saying([299]) // far above all others, and no token
+    const generator = createGenerator({ model, tokenizer })
+    for (const temperature of [0, 1]) {
+      const [{ ids }] = await generator.complete([[1]], { temperature, maxNewTokens: 6, stopIds: [] })
+      expect(ids).toHaveLength(6)
+      for (const id of ids) expect(id).toBeLessThan(tokenizer.vocabSize)
+    }
+  })
+})
+
 describe('a batch', () => {
   const prompts = [3, 40, 1, 17, 5].map(prompt)
   const options: GenerateOptions[] = [{ temperature: 0 }, { temperature: 1.5, topK: 0, topP: 1, seed: 5 }]

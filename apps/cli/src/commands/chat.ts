@@ -31,16 +31,16 @@ export const chat: Command = {
   },
   examples: [
     {
-      line: 'tarazed chat runs/start',
-      about: { en: 'with the model that npm start trained', zh: '使用 npm start 训练的模型' },
+      line: 'tarazed chat BAAI/AquilaChat2-7B --dtype bf16',
+      about: { en: 'a published model, if memory holds it', zh: '已发布的模型（需要足够的内存）' },
     },
     {
-      line: 'echo "Where is Anna?" | tarazed chat runs/start --temperature 0',
+      line: 'echo "Where is the Yangtze?" | tarazed chat MODEL --temperature 0 --json',
       about: { en: 'one question from a pipe', zh: '从管道提一个问题' },
     },
     {
-      line: 'tarazed chat BAAI/AquilaChat2-7B --dtype bf16',
-      about: { en: 'a published model, if memory holds it', zh: '已发布的模型（需要足够的内存）' },
+      line: 'tarazed chat MODEL --template aquila-v1',
+      about: { en: 'for a context too small for the long system text', zh: '上下文较小、放不下较长的系统文本时' },
     },
   ],
   async run(values, context) {

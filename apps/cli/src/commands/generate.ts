@@ -71,8 +71,9 @@ async function answer(talker: Talker, prompts: readonly string[], values: Values
     for (const result of results) context.out.write(json ? jsonLine(prompts, result) : paragraph(prompts, result))
     return
   }
+  const events = generator.generate(prompts, options) // refuses bad options before anything is written
   context.out.write(prompts[0])
-  for await (const { text } of generator.generate(prompts, options)) context.out.write(text)
+  for await (const { text } of events) context.out.write(text)
   context.out.write('\n')
 }
 

@@ -3,6 +3,7 @@ import { openCpu } from '@tarazed/kernels-cpu'
 import { setDefaultBackend } from '@tarazed/tensor'
 import type { Command } from '../command.js'
 import { EXIT } from '../failure.js'
+import { THREADS } from '../loadModel.js'
 import { readRecipe } from '../training/recipe.js'
 import { runRecipe } from '../training/runRecipe.js'
 
@@ -41,13 +42,7 @@ export const trainCommand: Command = {
       about: { en: 'where to write', zh: '写入的目录' },
     },
     resume: { kind: 'flag', about: { en: 'go on with the run in that folder', zh: '继续该目录中的运行' } },
-    threads: {
-      kind: 'integer',
-      value: 'N',
-      range: [1, 64],
-      byDefault: { en: 'all', zh: '全部' },
-      about: { en: 'processor threads', zh: '线程数' },
-    },
+    threads: THREADS,
     json: { kind: 'flag', about: { en: 'the outcome as JSON', zh: '以 JSON 输出结果' } },
   },
   examples: [

@@ -19,12 +19,13 @@ import type { Recipe } from './recipe.js'
 import type { DomainTexts } from './texts.js'
 
 /** Files of a tokenizer, which go into the run's folder. */
-const TOKENIZER_FILES = [
+export const TOKENIZER_FILES = [
   'tokenizer.json',
   'vocab.json',
   'merges.txt',
   'special_tokens_map.json',
   'tokenizer_config.json',
+  'added_tokens.json',
 ]
 
 /** The run's tokenizer: that of its folder when it goes on, else the one named, else one that is learned from the text. */

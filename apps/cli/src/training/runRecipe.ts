@@ -8,6 +8,7 @@ import { diskFolder, replaceFile } from '@tarazed/checkpoint/node'
 import {
   type DomainScore,
   type RunPlan,
+  type Snapshot,
   type SummedLoss,
   type TokenBatch,
   type TrainResult,
@@ -24,7 +25,7 @@ import { type Tensor, scalar } from '@tarazed/tensor'
 import type { Context } from '../command.js'
 import { Failure } from '../failure.js'
 import { createBar } from '../progress.js'
-import { modelOf, tokenizerOf, trainingData } from './parts.js'
+import { TOKENIZER_FILES, modelOf, tokenizerOf, trainingData } from './parts.js'
 import type { Recipe } from './recipe.js'
 import { readDomains } from './texts.js'
 
@@ -64,7 +65,19 @@ export async function runRecipe(recipe: Recipe, resume: boolean, context: Contex
       en: `${out} already holds a run; go on with it by --resume, or choose another folder with --out`,
       zh: `${out} 中已有一次运行；请用 --resume 继续，或用 --out 另选目录`,
     })
+  if (!exists && resume)
+    throw new Failure({
+      en: `${out} holds no run to resume; leave --resume out to begin one`,
+      zh: `${out} 中没有可继续的运行；去掉 --resume 以开始新的运行`,
+    })
   if (!exists) await refuseModelFolder(out)
+  if (exists && recipeOf(await checkpoints.latest()) !== fingerprint(recipe))
+    err.write(
+      say({
+        en: 'The recipe is not the one that this run began with; it goes on with the new one\n',
+        zh: '配方与这次运行开始时不同，将按新配方继续\n',
+      }),
+    )
   const domains = await readDomains(recipe)
   const tokenizer = await tokenizerOf(recipe, domains, exists)
   const { data, validation, tokens } = trainingData(domains, tokenizer, recipe)
@@ -108,7 +121,7 @@ export async function runRecipe(recipe: Recipe, resume: boolean, context: Contex
       en: `The run diverged: held-out loss is no number after ${trained.counters.step} updates, ${trained.counters.skipped} of them skipped. Lower training.learning_rate.max; no model was written to ${out}`,
       zh: `训练发散：${trained.counters.step} 步之后验证损失不是数值，其中跳过 ${trained.counters.skipped} 步。请降低 training.learning_rate.max；未向 ${out} 写入模型`,
     })
-  await saveModel(model.with(trained.params), out)
+  await saveModel(model.with(trained.params), recipe)
   await writeReport(recipe, trained, context)
   const { step, samples, trainedMs } = trained.counters
   const scores = trained.scores.map(({ name, bitsPerByte, loss }) => ({ name, bitsPerByte, loss }))
@@ -137,6 +150,11 @@ function planOf({ training }: Recipe): RunPlan {
   }
 }
 
+/** Of the recipe that a saved run belongs to. */
+function recipeOf(snapshot: Snapshot | undefined): string | undefined {
+  return (snapshot?.record.extra as { recipe?: string } | undefined)?.recipe
+}
+
 function fingerprint(recipe: Recipe): string {
   return createHash('sha256').update(JSON.stringify(recipe)).digest('hex')
 }
@@ -149,10 +167,17 @@ function validationLine(scores: readonly DomainScore[], step: number, say: Conte
   return say({ en: `update ${step}, held-out bits per byte: ${list}`, zh: `第 ${step} 步，验证文本比特/字节：${list}` })
 }
 
-async function saveModel(model: Aquila2, out: string): Promise<void> {
+/** Files beside the weights (chat template, added tokens) come from the model that was trained further; the tokenizer is the run's. */
+async function saveModel(model: Aquila2, { out, model: source }: Recipe): Promise<void> {
   const { bos_token_id, eos_token_id, pad_token_id } = model.config
-  const generationConfig = { bos_token_id, eos_token_id, pad_token_id }
-  await savePretrained(out, { model, folder: diskFolder(out), generationConfig })
+  const own = diskFolder(out)
+  const files: Record<string, string> = {}
+  for (const name of TOKENIZER_FILES) {
+    const text = await own.readText(name)
+    if (text !== undefined) files[name] = text
+  }
+  const folder = 'path' in source ? diskFolder(source.path) : own
+  await savePretrained(out, { model, folder, files, generationConfig: { bos_token_id, eos_token_id, pad_token_id } })
 }
 
 async function writeReport(recipe: Recipe, { counters, scores }: TrainResult<Params>, context: Context): Promise<void> {

@@ -48,7 +48,10 @@ const MODEL_FILES = [
   'merges.txt',
   'added_tokens.json',
   'special_tokens_map.json',
+  'special_tokens.txt',
   'chat_template.jinja',
+  'quantize_config.json',
+  'quant_config.json',
 ]
 
 const OPTIONS = ['format', 'dtype', 'maxShardBytes', 'files', 'onProgress', 'onWarning']
@@ -81,9 +84,23 @@ export async function convertCheckpoint(
     throw new ArgumentError(
       "convertCheckpoint: tensors must have the names of Hugging Face; open GGUF with names: 'hf'",
     )
+  if (dtype !== undefined || format === 'gguf') refusePacked(from)
   return format === 'gguf'
     ? toGguf(from, to, { ...options, onWarning })
     : toSafetensors(from, to, { ...options, onWarning })
+}
+
+/** Packed weights are several tensors each: rounding one of them alone would make nonsense of the others. */
+function refusePacked(from: Checkpoint): void {
+  const packed = [...from.tensors.keys()].find((name) => /\.(qweight|absmax)$/.test(name))
+  if (packed === undefined) return
+  throw new CheckpointError({
+    file: from.name,
+    tensor: packed,
+    rule: 'weights that are converted must not be packed (GPTQ, AWQ, NF4)',
+    got: 'packed ones',
+    wayOut: 'leave dtype out and write safetensors, which keeps them as they are, or convert the unpacked original',
+  })
 }
 
 /** Options whose defaults are filled in. */

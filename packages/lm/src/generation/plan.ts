@@ -41,6 +41,10 @@ export interface PromptWithOptions extends SequenceOptions {
 export interface SequencePlan {
   readonly index: number
   readonly ids: readonly number[]
+  /** Ids below this can be drawn: rows of the model that the tokenizer has no token for are padding. */
+  readonly drawable: number
+  /** Whether these are all rows of the model. */
+  readonly drawsAll: boolean
   readonly maxNewTokens: number
   readonly minNewTokens: number
   readonly rules: SamplingRules
@@ -111,9 +115,12 @@ function planSequence(given: unknown, index: number, shared: SequenceOptions, co
   checkSequenceValues(options, context)
   const { order = 'aquila', stop = [], stopIds = context.stopIds, minNewTokens = 0 } = options
   const ids = idsOf(prompt, index, options.allowSpecial ?? true, context)
+  const drawable = context.tokenizer?.vocabSize ?? context.vocabSize
   return {
     index,
     ids,
+    drawable,
+    drawsAll: drawable === context.vocabSize,
     maxNewTokens: newTokensOf(options.maxNewTokens, ids.length, contextOf(options, context), op),
     minNewTokens,
     rules: rulesOf({ ...options, order }),

@@ -42,7 +42,8 @@ export class Sequence {
 
   /** Whether the arg max of the model's logits is all that it needs, so that rows need not leave the device. */
   get needsOnlyBest(): boolean {
-    return this.plan.minNewTokens <= this.#newTokens && isPlainArgmax(this.plan.rules)
+    const { drawsAll, minNewTokens, rules } = this.plan
+    return drawsAll && minNewTokens <= this.#newTokens && isPlainArgmax(rules)
   }
 
   /**
@@ -67,9 +68,12 @@ export class Sequence {
   }
 
   #draw(logits: Float32Array): { id: number; probability: number } {
-    const { rules, stopIds, minNewTokens, seed, ids } = this.plan
+    const { rules, stopIds, minNewTokens, seed, ids, drawable } = this.plan
     const allowed = minNewTokens > this.#newTokens ? { ...rules, forbid: [...(rules.forbid ?? []), ...stopIds] } : rules
-    const distribution = distributionOf(logits, allowed, { history: this.#history, answerStart: ids.length })
+    const distribution = distributionOf(logits.subarray(0, drawable), allowed, {
+      history: this.#history,
+      answerStart: ids.length,
+    })
     return drawToken(distribution, uniformDraw(seed, this.#newTokens))
   }
 
